@@ -1,0 +1,181 @@
+"""Building workflows out of tasks."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from cloaca.authoring import registry
+from cloaca.authoring.names import checked_name, checked_text, nearest, shown
+from cloaca.authoring.signature import function_name
+from cloaca.authoring.task import AnyTask, Task
+from cloaca.authoring.validation import problems, refusal
+from cloaca.authoring.workflow import Workflow
+from cloaca.errors import TaskNotFoundError, WorkflowError, WorkflowValidationError
+
+_WANTED = "add_task takes a string task ID or a function object decorated with @task"
+
+
+class WorkflowBuilder:
+    """Collects tasks and builds a workflow of them, each method returning the builder.
+
+    As a context manager it also takes the tasks declared inside its block, which other workflows do not see, and at
+    the block's end builds the workflow and registers it under its name. A block that raises registers nothing.
+
+    Args:
+        name: The workflow's name: text of at most 255 characters, all of them visible or spaces.
+        tenant: First part of the namespace.
+        package: Second part of the namespace.
+        workflow: Third part of the namespace; the name unless given.
+
+    Raises:
+        WorkflowValidationError: A name cannot be one; at the block's end, the workflow cannot be built.
+
+    Example:
+        >>> import cloaca
+        >>> with cloaca.WorkflowBuilder("greeting") as builder:
+        ...     @cloaca.task
+        ...     def greet(context):
+        ...         context["text"] = "hello"
+        >>> builder.build().tasks
+        ['greet']
+    """
+
+    def __init__(
+        self, name: str, *, tenant: str = "public", package: str = "embedded", workflow: str | None = None
+    ) -> None:
+        self.name = checked_name(name)
+        self.tenant = checked_name(tenant, what="the tenant")
+        self.package = checked_name(package, what="the package")
+        self.workflow = (
+            self.name if workflow is None else checked_name(workflow, what="the namespace's workflow")
+        )
+        self._description = ""
+        self._tags: dict[str, str] = {}
+        self._given: dict[str, list[AnyTask]] = {}
+        self._named: set[str] = set()
+        self._order: dict[str, None] = {}
+        self._refused: dict[str, str] = {}
+        self._built: Workflow | None = None
+        self._block: ExitStack | None = None
+
+    def description(self, text: str) -> Self:
+        """Say what the workflow is for."""
+        self._description = checked_text(text, what=f"the description of workflow {shown(self.name)}")
+        self._built = None
+        return self
+
+    def tag(self, key: str, value: str) -> Self:
+        """Attach a tag, in place of an earlier one of that key."""
+        what = f"of a tag of workflow {shown(self.name)}"
+        self._tags[checked_name(key, what=f"the key {what}")] = checked_text(value, what=f"the value {what}")
+        self._built = None
+        return self
+
+    def add_task(self, task: str | AnyTask) -> Self:
+        """Add a task by its id or as the decorated function; adding it again changes nothing.
+
+        An id means a task declared in the builder's block, else the one declared outside builders last before
+        ``build``.
+
+        Raises:
+            TaskNotFoundError: No task has this id.
+            WorkflowValidationError: It is neither an id nor a task. ``build`` refuses the same again.
+        """
+        match task:
+            case Task():
+                self.declare(task)
+            case str():
+                self._add_named(str.__str__(task))
+            case _:
+                raise self._refuse(task, WorkflowValidationError(f"{shown(task)} is no task: {_WANTED}"))
+        return self
+
+    def _add_named(self, id: str) -> None:
+        if id not in self._given:
+            if registry.current().find_task(id) is None:
+                hint = nearest(id, self._known()) or f"declare it first with @task(id={shown(id)})"
+                raise self._refuse(id, TaskNotFoundError(f"task {shown(id)} not found in registry: {hint}"))
+            self._named.add(id)
+        self._add(id)
+
+    def declare(self, task: AnyTask) -> None:
+        """Add a task of this builder's own; ``@task`` inside the block calls it."""
+        given = self._given.setdefault(task.id, [])
+        if not any(task is known for known in given):
+            given.append(task)
+        self._add(task.id)
+
+    def _add(self, id: str) -> None:
+        self._order[id] = None
+        self._refused.pop(shown(id), None)
+        self._built = None
+
+    def _refuse(self, reference: object, error: WorkflowValidationError) -> WorkflowValidationError:
+        self._refused[shown(reference)] = str(error)
+        self._built = None
+        return error
+
+    def _known(self) -> set[str]:
+        return {*self._given, *registry.current().task_ids()}
+
+    def build(self) -> Workflow:
+        """Check everything and bind the functions.
+
+        The workflow is not registered by this. Called again with nothing added it returns the same workflow.
+
+        Raises:
+            WorkflowValidationError: The workflow cannot be built; ``errors`` has a line for every cycle, missing or
+                repeated dependency, duplicate id and refused reference.
+        """
+        if self._built is None or self._bound() != list(self._built.bound):
+            self._built = self._checked()
+            registry.current().note_built(self.name)
+        return self._built
+
+    def _checked(self) -> Workflow:
+        tasks = self._bound()
+        errors = [*self._refused.values(), *self._duplicates()]
+        if tasks or not errors:
+            errors += problems(self.name, tasks, declared=self._known())
+        if errors:
+            raise refusal(self.name, errors)
+        return Workflow(self.name, tasks=tasks, description=self._description, tags=self._tags)
+
+    def _candidates(self, id: str) -> list[AnyTask]:
+        given = self._given.get(id, [])
+        known = registry.current().find_task(id) if id in self._named else None
+        return given if known is None or known in given else [*given, known]
+
+    def _bound(self) -> list[AnyTask]:
+        return [found[0] for id in self._order if (found := self._candidates(id))]
+
+    def _duplicates(self) -> list[str]:
+        return [
+            f"{len(found)} tasks of workflow {shown(self.name)} are called {shown(id)} "
+            f"({', '.join(function_name(task.function) for task in found)}): give each an id of its own"
+            for id in self._order
+            if len(found := self._candidates(id)) > 1
+        ]
+
+    def __enter__(self) -> Self:
+        if self._block is not None:
+            raise WorkflowError(
+                f"the block of workflow {shown(self.name)} is already open: use another builder"
+            )
+        self._block = ExitStack()
+        self._block.enter_context(registry.within(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            block.close()
+        if error is None:
+            registry.register_workflow(self.build())
+
+    def __repr__(self) -> str:
+        return f"WorkflowBuilder({self.name!r}, tasks={len(self._order)})"

@@ -1,0 +1,180 @@
+"""The decorator that makes a function a task."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
+
+from cloaca.authoring import registry
+from cloaca.authoring.names import checked_task_id, nearest, shown
+from cloaca.authoring.signature import called_function, function_name
+from cloaca.authoring.task import AnyTask, Task
+from cloaca.errors import TaskValidationError
+from cloaca.model.retry import BACKOFFS, Backoff, RetryPolicy
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+_ATTEMPTS = 3
+"""The retries of a task that says how to retry and not how often."""
+
+_MOST = 2**31 - 1
+"""The largest number an option takes: 24 days in milliseconds; clocks and databases take it everywhere."""
+
+_LONGEST_DELAY_MS = 30_000
+
+Dependencies: TypeAlias = "Sequence[str | AnyTask]"
+
+
+@overload
+def task(function: Callable[P, R_co], /) -> Task[P, R_co]: ...
+@overload
+def task(
+    *,
+    id: str | None = None,
+    dependencies: Dependencies | None = None,
+    retry_attempts: int | None = None,
+    retry_delay_ms: int | None = None,
+    retry_backoff: Backoff | None = None,
+    timeout_seconds: float | None = None,
+) -> Callable[[Callable[P, R_co]], Task[P, R_co]]: ...
+def task(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    id: str | None = None,
+    dependencies: Dependencies | None = None,
+    retry_attempts: int | None = None,
+    retry_delay_ms: int | None = None,
+    retry_backoff: Backoff | None = None,
+    timeout_seconds: float | None = None,
+    **unknown: Any,
+) -> Any:
+    """Make the function a task, with or without options.
+
+    The function is called with the context, and with a handle where its second positional parameter is named
+    ``handle`` or ``task_handle``; keyword-only parameters are filled from the context. Inside ``with
+    WorkflowBuilder(...)`` the task belongs to that workflow and is added to it; anywhere else it can be added to any
+    workflow by its id, and a later task of the same id replaces it there.
+
+    Args:
+        function: The function, where the decorator is used bare.
+        id: Letters, digits, ``_``, ``.`` and ``-``, at most 255; the function's name unless given.
+        dependencies: Ids or decorated functions, declared before or after this task.
+        retry_attempts: Runs after the first one fails; 3 where only another retry option is given, and the runner's
+            default where none is.
+        retry_delay_ms: The delay before the first retry, 1000 unless given.
+        retry_backoff: ``"fixed"``, ``"linear"`` or ``"exponential"`` (unless given); delays end at 30 seconds or at
+            ``retry_delay_ms`` where that is longer.
+        timeout_seconds: How long one attempt may take.
+        **unknown: Refused, with the nearest option's name.
+
+    Raises:
+        TaskValidationError: An option is unknown or has a value that cannot be, or the function cannot be a body.
+
+    Example:
+        >>> import cloaca
+        >>> @cloaca.task(id="double", retry_attempts=2)
+        ... def double(context):
+        ...     context["n"] *= 2
+        >>> double.retry.attempts
+        2
+    """
+    if unknown:
+        _refuse_unknown(unknown)
+    if function is not None and not callable(function):
+        raise TaskValidationError(
+            f"@task takes no positional value, and got {shown(function)}: write @task(id=...)"
+        )
+    retry = _retry(retry_attempts, retry_delay_ms, retry_backoff)
+    timeout = _timeout(timeout_seconds)
+    after = _dependencies(dependencies)
+
+    def declared(body: Callable[P, R_co]) -> Task[P, R_co]:
+        body, name = _checked_body(body), id
+        if name is None:
+            name = function_name(body)
+        made = Task(
+            body,
+            id=checked_task_id(name, function=shown(function_name(body))),
+            dependencies=after,
+            retry=retry,
+            timeout_seconds=timeout,
+        )
+        registry.declare(made)
+        return made
+
+    return declared if function is None else declared(function)
+
+
+def _refuse_unknown(unknown: dict[str, Any]) -> NoReturn:
+    known = list(task.__kwdefaults__ or {})
+    name = next(iter(unknown))
+    hint = nearest(name, known) or f"there are {', '.join(known)}"
+    raise TaskValidationError(f"@task has no option {name!r}: {hint}")
+
+
+def _checked_body(body: Callable[P, R_co]) -> Callable[P, R_co]:
+    if isinstance(body, Task):
+        return body.function
+    if not callable(body) or inspect.isclass(body):
+        raise TaskValidationError(f"@task decorates a function, not {shown(body)}")
+    called = called_function(body)
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+        raise TaskValidationError(
+            f"task {shown(function_name(body))} is a generator function, and a task runs to its end: "
+            f"replace 'yield' by context.set(...) or return"
+        )
+    return body
+
+
+def _retry(attempts: Any, delay_ms: Any, backoff: Any) -> RetryPolicy | None:
+    if attempts is None and delay_ms is None and backoff is None:
+        return None
+    attempts = _ATTEMPTS if attempts is None else _whole("retry_attempts", attempts)
+    delay_ms = 1000 if delay_ms is None else _whole("retry_delay_ms", delay_ms)
+    backoff = "exponential" if backoff is None else backoff
+    if not isinstance(backoff, str) or backoff not in BACKOFFS:
+        raise TaskValidationError(f"retry_backoff must be one of {', '.join(BACKOFFS)}, not {shown(backoff)}")
+    longest = max(_LONGEST_DELAY_MS, delay_ms)
+    return RetryPolicy(attempts, delay_ms=delay_ms, backoff=backoff, max_delay_ms=longest)
+
+
+def _whole(option: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
+        raise TaskValidationError(f"{option} must be an int from 0 to {_MOST}, not {shown(value)}")
+    return int(value)
+
+
+def _timeout(value: Any) -> float | None:
+    if value is None:
+        return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= _MOST:
+        raise TaskValidationError(
+            f"timeout_seconds must be a number above 0 and at most {_MOST}, not {shown(value)}: "
+            f"leave it out for no limit of the task's own"
+        )
+    return float(value)
+
+
+def _dependencies(given: Any) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    if isinstance(given, str):
+        raise TaskValidationError(
+            f"dependencies is the str {shown(given)}: write dependencies=[{shown(given)}]"
+        )
+    if not isinstance(given, (list, tuple)):
+        raise TaskValidationError(f"dependencies must be a list of task ids or tasks, not {shown(given)}")
+    return tuple(map(_dependency, given))
+
+
+def _dependency(given: Any) -> str:
+    if isinstance(given, Task):
+        return given.id
+    if isinstance(given, str):
+        return str.__str__(given)
+    raise TaskValidationError(
+        f"a dependency must be a task's id or a function decorated with @task, not {shown(given)}"
+    )

@@ -1,0 +1,258 @@
+"""Which tasks and workflows this process knows, by name."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from cloaca.authoring.names import checked_name, listed, nearest, shown
+from cloaca.authoring.task import AnyTask
+from cloaca.authoring.workflow import Workflow
+from cloaca.errors import WorkflowError, WorkflowNotFoundError, WorkflowValidationError
+
+_MOST_BUILT = 1000
+"""Names of built workflows kept for the message about unregistered ones; a process may build without end."""
+
+
+class Scope(Protocol):
+    """Where ``@task`` puts what it declares."""
+
+    def declare(self, task: AnyTask) -> None:
+        """Take the task."""
+
+
+_scope: ContextVar[Scope | None] = ContextVar("cloaca_scope", default=None)
+
+
+@contextmanager
+def within(scope: Scope | None) -> Iterator[None]:
+    """Tasks declared inside the block go to the scope, or to the process's registry where it is None."""
+    token = _scope.set(scope)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def declare(task: AnyTask) -> None:
+    """Put the task where it is declared: the open builder, or the process's registry."""
+    (_scope.get() or _current).declare(task)
+
+
+class _Entry:
+    """One registered workflow: built, or built at its first use."""
+
+    def __init__(self, constructor: Callable[[], Workflow]) -> None:
+        self._constructor = constructor
+        self._workflow: Workflow | None = None
+        # Not the registry's own lock: a constructor may import modules whose import declares tasks in another thread.
+        self._lock = threading.RLock()
+        self._is_running = False
+
+    def workflow(self, name: str) -> Workflow:
+        with self._lock:
+            if self._workflow is None:
+                self._workflow = self._constructed(name)
+            return self._workflow
+
+    def _constructed(self, name: str) -> Workflow:
+        if self._is_running:
+            raise WorkflowError(
+                f"the constructor of workflow {shown(name)} asks for the workflow it is to make"
+            )
+        made = self._called(name)
+        if not isinstance(made, Workflow):
+            raise WorkflowError(
+                f"the constructor of workflow {shown(name)} returned {shown(made)}, not a Workflow: "
+                f"return builder.build()"
+            )
+        return made
+
+    def _called(self, name: str) -> Any:
+        self._is_running = True
+        try:
+            with within(None):
+                return self._constructor()
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise WorkflowError(f"the constructor of workflow {shown(name)} failed with {reason}") from error
+        finally:
+            self._is_running = False
+
+
+class Registry:
+    """Tasks and workflows by name; safe to use from many threads.
+
+    No callback and no constructor runs under the registry's lock; a constructor holds a re-entrant lock of its own
+    name, so it runs once however many threads ask first.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._tasks: dict[str, AnyTask] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._built: dict[str, None] = {}
+        self._subscribers: dict[object, Callable[[str], object]] = {}
+
+    def declare(self, task: AnyTask) -> None:
+        """Make the task known by its id, in place of an earlier one of that id."""
+        self._tasks[task.id] = task
+
+    def find_task(self, id: str) -> AnyTask | None:
+        """The task last declared under this id outside any builder."""
+        return self._tasks.get(id)
+
+    def task_ids(self) -> list[str]:
+        """The ids of all tasks declared outside builders."""
+        with self._lock:
+            return list(self._tasks)
+
+    def register_workflow_constructor(self, name: str, constructor: Callable[[], Workflow]) -> None:
+        """Register what makes the workflow; it is called once, when the name is first used.
+
+        Raises:
+            WorkflowValidationError: The name cannot be one, or the constructor cannot be called.
+        """
+        name = checked_name(name)
+        if not callable(constructor):
+            raise WorkflowValidationError(
+                f"the constructor of workflow {shown(name)} must be callable, not {shown(constructor)}: "
+                f"write register_workflow_constructor({name!r}, lambda: workflow)"
+            )
+        self._register(name, _Entry(constructor))
+
+    def register_workflow(self, workflow: Workflow) -> None:
+        """Register a built workflow under its own name, in place of an earlier one.
+
+        Raises:
+            WorkflowValidationError: It is no workflow.
+        """
+        if not isinstance(workflow, Workflow):
+            raise WorkflowValidationError(f"{shown(workflow)} is no workflow: build one with WorkflowBuilder")
+        self._register(workflow.name, _Entry(lambda: workflow))
+
+    def _register(self, name: str, entry: _Entry) -> None:
+        with self._lock:
+            self._entries[name] = entry
+            subscribers = list(self._subscribers.values())
+        for notify in subscribers:
+            notify(name)
+
+    def find_workflow(self, name: str) -> Workflow | None:
+        """The workflow registered under this name, constructed if this is its first use, else None.
+
+        Raises:
+            WorkflowError: Its constructor failed or returned something else; the next call tries again.
+        """
+        entry = self._entries.get(name) if isinstance(name, str) else None
+        return None if entry is None else entry.workflow(name)
+
+    def workflow(self, name: str) -> Workflow:
+        """The workflow registered under this name.
+
+        Raises:
+            WorkflowNotFoundError: There is none; the message says what to do.
+            WorkflowError: Its constructor failed or returned something else.
+        """
+        if (found := self.find_workflow(name)) is None:
+            raise WorkflowNotFoundError(self._missing(name))
+        return found
+
+    def _missing(self, name: str) -> str:
+        if not isinstance(name, str):
+            return f"{shown(name)} is no workflow's name: pass a str or a Workflow"
+        if name in self._built:
+            return (
+                f"workflow {shown(name)} was built but never registered: call "
+                f"register_workflow_constructor({name!r}, lambda: workflow) or pass the workflow itself"
+            )
+        names = self.registered_names()
+        known = f"registered are {listed(names)}" if names else "no workflow is registered"
+        return f"workflow {shown(name)} is not registered: {nearest(name, names) or known}"
+
+    def registered_names(self) -> list[str]:
+        """The names of all registered workflows, in order of their first registration."""
+        with self._lock:
+            return list(self._entries)
+
+    def note_built(self, name: str) -> None:
+        """Remember that a workflow of this name was built, for the message about a name not registered."""
+        with self._lock:
+            self._built[name] = None
+            if len(self._built) > _MOST_BUILT:
+                del self._built[next(iter(self._built))]
+
+    def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
+        """Call back with the name after each registration; the returned function ends that.
+
+        The callback runs in the registering thread, outside the registry's lock.
+        """
+        key = object()
+        with self._lock:
+            self._subscribers[key] = callback
+        return lambda: self._unsubscribe(key)
+
+    def _unsubscribe(self, key: object) -> None:
+        with self._lock:
+            self._subscribers.pop(key, None)
+
+
+_current = Registry()
+
+
+def current() -> Registry:
+    """The process's registry."""
+    return _current
+
+
+def use(registry: Registry) -> Registry:
+    """Make this the process's registry and return the one before."""
+    global _current
+    before, _current = _current, registry
+    return before
+
+
+def register_workflow_constructor(name: str, constructor: Callable[[], Workflow]) -> None:
+    """Register what makes the workflow of this name; a later registration of the name replaces it.
+
+    The constructor is called once, when the name is first used, and its workflow is kept.
+
+    Raises:
+        WorkflowValidationError: The name cannot be one, or the constructor cannot be called.
+
+    Example:
+        >>> import cloaca
+        >>> @cloaca.task
+        ... def greet(context): ...
+        >>> workflow = cloaca.WorkflowBuilder("greeting").add_task("greet").build()
+        >>> cloaca.register_workflow_constructor("greeting", lambda: workflow)
+    """
+    _current.register_workflow_constructor(name, constructor)
+
+
+def register_workflow(workflow: Workflow) -> None:
+    """Register a built workflow under its own name, in the process's registry."""
+    _current.register_workflow(workflow)
+
+
+def find_workflow(name: str) -> Workflow | None:
+    """``Registry.find_workflow`` of the process's registry."""
+    return _current.find_workflow(name)
+
+
+def workflow(name: str) -> Workflow:
+    """``Registry.workflow`` of the process's registry."""
+    return _current.workflow(name)
+
+
+def registered_names() -> list[str]:
+    """``Registry.registered_names`` of the process's registry."""
+    return _current.registered_names()
+
+
+def subscribe(callback: Callable[[str], object]) -> Callable[[], None]:
+    """``Registry.subscribe`` of the process's registry."""
+    return _current.subscribe(callback)

@@ -1,0 +1,78 @@
+"""The signature of a task's function: what it wants to be called with."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cloaca.authoring.names import shown
+from cloaca.errors import TaskValidationError
+
+HANDLES = ("handle", "task_handle")
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A keyword-only parameter of a task's function; ``annotation`` is as written, None where there is none."""
+
+    name: str
+    annotation: Any
+    has_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a task's function wants to be called with."""
+
+    takes_handle: bool
+    parameters: tuple[Parameter, ...]
+
+
+def signature_of(function: Callable[..., Any], *, id: str) -> Signature:
+    """Read the function's signature.
+
+    Raises:
+        TaskValidationError: The function cannot be called with a context, and a handle where it takes one.
+    """
+    parameters = list(inspect.signature(function).parameters.values())
+    positional = [p for p in parameters if p.kind in _POSITIONAL]
+    if not positional and not any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+        raise TaskValidationError(
+            f"task {shown(id)} takes no positional parameter, and the context is passed as one: "
+            f"write def {function_name(function)}(context)"
+        )
+    takes_handle = len(positional) > 1 and positional[1].name in HANDLES
+    for extra in positional[2 if takes_handle else 1 :]:
+        if extra.default is inspect.Parameter.empty:
+            raise TaskValidationError(
+                f"task {shown(id)} takes {extra.name!r}, which nothing would fill: make it keyword-only "
+                f"(*, {extra.name}) to have it from the context, give it a default, or call it 'handle'"
+            )
+    return Signature(takes_handle, tuple(_keyword_only(parameters)))
+
+
+def function_name(function: Callable[..., Any]) -> str:
+    """The function's own name, or its type's where it has none."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _keyword_only(parameters: list[inspect.Parameter]) -> list[Parameter]:
+    empty = inspect.Parameter.empty
+    return [
+        Parameter(p.name, None if p.annotation is empty else p.annotation, p.default is not empty)
+        for p in parameters
+        if p.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+
+
+def called_function(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that a call ends in, where the callable is an object with ``__call__``."""
+    if inspect.isroutine(function) or isinstance(function, functools.partial):
+        return function
+    called: Callable[..., Any] = type(function).__call__
+    return called

@@ -1,0 +1,91 @@
+"""A task: a function with an id, dependencies and options."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
+
+from cloaca.authoring.signature import Parameter, called_function, signature_of
+from cloaca.model.retry import RetryPolicy
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+_FIXED = frozenset(
+    {"id", "function", "dependencies", "retry", "timeout_seconds", "is_async", "takes_handle", "parameters"}
+)
+
+
+class Task(Generic[P, R_co]):
+    """A function with an id, dependencies and options; the decorator ``task`` makes it.
+
+    Calling it calls the function and returns the function's own result. What it was declared with cannot be changed.
+
+    Attributes:
+        id: Its name in workflows.
+        function: The decorated function.
+        dependencies: The ids of the tasks it runs after, in declared order.
+        retry: How it is retried; None leaves that to the runner.
+        timeout_seconds: How long one attempt may take; None leaves that to the runner.
+        is_async: Whether the function is a coroutine function.
+        takes_handle: Whether its second positional parameter is named ``handle`` or ``task_handle``.
+        parameters: Its keyword-only parameters, which are filled from the context.
+    """
+
+    id: str
+    function: Callable[P, R_co]
+    dependencies: tuple[str, ...]
+    retry: RetryPolicy | None
+    timeout_seconds: float | None
+    is_async: bool
+    takes_handle: bool
+    parameters: tuple[Parameter, ...]
+
+    def __init__(
+        self,
+        function: Callable[P, R_co],
+        *,
+        id: str,
+        dependencies: tuple[str, ...] = (),
+        retry: RetryPolicy | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        signature = signature_of(function, id=id)
+        vars(self).update(
+            id=id,
+            function=function,
+            dependencies=dependencies,
+            retry=retry,
+            timeout_seconds=timeout_seconds,
+            is_async=inspect.iscoroutinefunction(called_function(function)),
+            takes_handle=signature.takes_handle,
+            parameters=signature.parameters,
+        )
+        # With these inspect sees a function, so a coroutine function is still one after decoration.
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+            if hasattr(function, name):
+                vars(self)[name] = getattr(function, name)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        return self.function(*args, **kwargs)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED:
+            raise AttributeError(
+                f"{name!r} of task {self.id!r} cannot be changed: decorate the function again with another {name}"
+            )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in _FIXED:
+            raise AttributeError(f"{name!r} of task {self.id!r} cannot be deleted")
+        super().__delattr__(name)
+
+    def __repr__(self) -> str:
+        return f"Task({self.id!r}, dependencies={list(self.dependencies)})"
+
+
+AnyTask: TypeAlias = "Task[..., Any]"

@@ -1,0 +1,173 @@
+"""A built workflow: tasks bound to functions, in a checked graph, immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from cloaca.authoring.names import listed, nearest, shown
+from cloaca.authoring.task import AnyTask
+from cloaca.authoring.validation import problems, refusal
+from cloaca.authoring.version import version_of
+from cloaca.errors import TaskNotFoundError
+from cloaca.model.graph import Graph
+
+
+class Workflow:
+    """What ``WorkflowBuilder.build`` makes and runners execute.
+
+    It cannot be changed, and everything it hands out is a copy. It keeps the functions its tasks had when it was
+    built: a task declared again later does not reach it.
+
+    Example:
+        >>> import cloaca
+        >>> @cloaca.task
+        ... def greet(context): ...
+        >>> cloaca.WorkflowBuilder("greeting").add_task(greet).build().tasks
+        ['greet']
+    """
+
+    __slots__ = ("__weakref__", "_bound", "_description", "_graph", "_tags", "_version")
+
+    _bound: tuple[AnyTask, ...]
+    _description: str
+    _graph: Graph
+    _tags: dict[str, str]
+    _version: str | None
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        tasks: Sequence[AnyTask],
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._keep("_bound", tuple(tasks))
+        self._keep("_graph", Graph(name, {task.id: task.dependencies for task in tasks}))
+        self._keep("_description", description)
+        self._keep("_tags", dict(tags or {}))
+        self._keep("_version", None)
+
+    def _keep(self, attribute: str, value: Any) -> None:
+        object.__setattr__(self, attribute, value)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        raise AttributeError(
+            f"workflow {self.name!r} is immutable, its {attribute!r} cannot be set: build another with WorkflowBuilder"
+        )
+
+    def __delattr__(self, attribute: str) -> None:
+        raise AttributeError(f"workflow {self.name!r} is immutable, its {attribute!r} cannot be deleted")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    @property
+    def name(self) -> str:
+        """The name it was built with."""
+        return self._graph.name
+
+    @property
+    def description(self) -> str:
+        """What it is for; empty where the builder was told nothing."""
+        return self._description
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags by key."""
+        return dict(self._tags)
+
+    @property
+    def tasks(self) -> list[str]:
+        """The ids of its tasks, in the order they were added."""
+        return list(self._graph.ids)
+
+    @property
+    def dependencies(self) -> dict[str, list[str]]:
+        """For each task id the ids it depends on, in declared order."""
+        return {task.id: list(task.dependencies) for task in self._bound}
+
+    @property
+    def version(self) -> str:
+        """A hash of names, structure, options and the functions' normalised source: 32 hexadecimal digits.
+
+        Comments, formatting and docstrings do not change it, nor does another process or Python patch release.
+        Computed at its first use.
+        """
+        if self._version is None:
+            made = version_of(self.name, tasks=self._bound, description=self._description, tags=self._tags)
+            self._keep("_version", made)
+            return made
+        return self._version
+
+    @property
+    def graph(self) -> Graph:
+        """The structure that the engine walks; its nodes number ``bound``."""
+        return self._graph
+
+    @property
+    def bound(self) -> tuple[AnyTask, ...]:
+        """The tasks, in the order of the graph's nodes."""
+        return self._bound
+
+    def task(self, id: str) -> AnyTask:
+        """The task of this id.
+
+        Raises:
+            TaskNotFoundError: The workflow has none.
+        """
+        return self._bound[self._node(id)]
+
+    def _node(self, id: str) -> int:
+        if (node := self._graph.index.get(id)) is None:
+            hint = nearest(id, self._graph.ids) or f"it has {listed(self._graph.ids)}"
+            raise TaskNotFoundError(f"task {shown(id)} is not in workflow {shown(self.name)}: {hint}")
+        return node
+
+    def topological_sort(self) -> list[str]:
+        """All ids, each after those it depends on."""
+        return self._ids(self._graph.order)
+
+    def get_execution_levels(self) -> list[list[str]]:
+        """Ids grouped by what can run at once: each group depends only on groups before it."""
+        return [self._ids(level) for level in self._graph.levels]
+
+    def get_roots(self) -> list[str]:
+        """The ids of tasks that depend on nothing."""
+        return self._ids(self._graph.roots)
+
+    def get_leaves(self) -> list[str]:
+        """The ids of tasks that nothing depends on."""
+        return self._ids(self._graph.leaves)
+
+    def can_run_parallel(self, a: str, b: str) -> bool:
+        """Whether the two are different tasks and neither depends on the other, directly or through others.
+
+        Raises:
+            TaskNotFoundError: The workflow has no such task.
+        """
+        one, other = self._node(a), self._node(b)
+        return (
+            one != other
+            and one not in self._graph.ancestors(other)
+            and other not in self._graph.ancestors(one)
+        )
+
+    def validate(self) -> None:
+        """Check the structure again, as ``build`` did.
+
+        Raises:
+            WorkflowValidationError: Something is wrong with it; ``errors`` lists all of it.
+        """
+        if found := problems(self.name, self._bound):
+            raise refusal(self.name, found)
+
+    def _ids(self, nodes: Iterable[int]) -> list[str]:
+        return [self._graph.ids[node] for node in nodes]
+
+    def __repr__(self) -> str:
+        return f"Workflow({self.name!r}, tasks={len(self._bound)})"

@@ -1,0 +1,38 @@
+"""Time and identity, passed in from outside so that tests drive both by hand."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the engine knows of time."""
+
+    def now(self) -> float:
+        """Wall time in seconds since 1970, UTC: what is stored and shown, never compared across hosts."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow: what durations and deadlines are measured with."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    __slots__ = ()
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+
+
+def new_id() -> str:
+    """A new UUIDv7 (RFC 9562, 5.7) in its usual text form: 48 bits of milliseconds, 74 random bits.
+
+    Ids made later tend to sort later, which keeps an index on them compact. Nothing may rely on that order.
+    """
+    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,239 @@
+"""Committing a turn, whatever the database answers.
+
+Every way out of ``commit`` leaves the turn holding exactly what was committed, so acting on it is always right.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+from collections.abc import Callable
+
+from cloaca.engine.core import Core
+from cloaca.engine.events import StartRequest, Stop
+from cloaca.engine.mending import go_back
+from cloaca.engine.ownership import Ownership
+from cloaca.engine.suspects import Suspects
+from cloaca.engine.turn import Turn
+from cloaca.errors import DatabaseError, RunnerError
+from cloaca.model.execution import Failure
+from cloaca.model.states import TaskStatus
+from cloaca.store.rows import Batch, Existing
+from cloaca.store.signals import CommitUnknown, Fenced, RowRefused, RunnerLost, StoreUnavailable
+
+logger = logging.getLogger("cloaca.engine")
+
+PAUSES = (0.01, 0.05, 0.2, 1.0)
+
+
+class Committer:
+    """Commits turns for one engine."""
+
+    def __init__(
+        self, core: Core, ownership: Ownership, suspects: Suspects, pause: Callable[[float], None]
+    ) -> None:
+        self._core = core
+        self._ownership = ownership
+        self._suspects = suspects
+        self._pause = pause
+        self._doubted = False
+        """Whether the answer to a commit of this turn was lost: its starts may come back, and are not refused."""
+        self.losers: dict[str, Existing] = {}
+        """Of the last turn: starts that an earlier one has beaten to its idempotency key."""
+
+    def commit(self, turn: Turn) -> None:
+        """Commit the rows of a turn; what could not be committed is taken out of it."""
+        self.losers, self._doubted = {}, False
+        try:
+            self._commit_whole(turn)
+        except RunnerLost:
+            self.start_over(turn)
+        except CommitUnknown:
+            self._leave_unknown(turn)
+        for loser in self.losers:
+            self._core.live.pop(loser, None)
+            turn.ready = [job for job in turn.ready if job.execution_id != loser]
+
+    def _commit_whole(self, turn: Turn) -> None:
+        tries, done = 0, False
+        while turn.batch and not done:
+            try:
+                self.losers |= self._once(turn.batch)
+                done = True
+            except Fenced as fenced:
+                self._lose(turn, fenced.executions)
+            except RowRefused:
+                self._commit_in_parts(turn)
+                done = True
+            except StoreUnavailable as unavailable:
+                tries += 1
+                self._try_later(turn, unavailable.error, tries)
+
+    def _once(self, batch: Batch) -> dict[str, Existing]:
+        """Commit a batch once; where the answer is lost, find it out before anything else happens."""
+        try:
+            return self._core.store.commit(batch)
+        except CommitUnknown as unknown:
+            logger.warning("the answer to a commit was lost, asking again: %s", unknown)
+        self._doubted = True
+        return self._until_known(batch)
+
+    def _until_known(self, batch: Batch) -> dict[str, Existing]:
+        """Ask what became of a batch, and try the same rows again if nothing did, until there is an answer.
+
+        Nothing is refused meanwhile: after a crash the database may still show what it said it could not commit.
+        """
+        store, tries, happened = self._core.store, 0, False
+        while True:
+            self._pause(PAUSES[min(tries, 3)])
+            self._set_messages_aside()
+            tries += 1
+            try:
+                happened = happened or store.was_committed()
+                return store.losers(batch) if happened else store.commit(batch)
+            except (CommitUnknown, StoreUnavailable) as error:
+                logger.warning("cannot tell yet whether a turn was committed: %s", error)
+                if self._must_leave(tries):
+                    raise CommitUnknown from error
+
+    def _try_later(self, turn: Turn, error: DatabaseError, tries: int) -> None:
+        """Nothing was written: refuse the starts, keep the rest for the next try."""
+        logger.warning("a turn cannot be committed, trying again: %s", error)
+        refusing = None if self._doubted else error
+        if refusing:
+            self._refuse_starts(turn, error)
+        if self._must_leave(tries):
+            self._leave_unknown(turn)
+        elif turn.batch:
+            self._pause(PAUSES[min(tries, 3)])
+            self._set_messages_aside(refusing=refusing)
+
+    def _must_leave(self, tries: int) -> bool:
+        """Whether the runner is to stop, and the database has been given its chances."""
+        stopping = self._core.stopping or any(isinstance(message, Stop) for message in self._core.set_aside)
+        return tries > len(PAUSES) and stopping
+
+    def _leave_unknown(self, turn: Turn) -> None:
+        """The runner ends before the database answers: whoever takes over will see what was committed."""
+        error = RunnerError(
+            "the runner was shut down before the database had answered: the execution may have been started, to start "
+            "it again is safe under an idempotency key"
+        )
+        for request in turn.starting:
+            self._core.refuse(request, error)
+        for execution in turn.batch.executions:
+            self._core.live.pop(execution, None)
+        turn.clear()
+
+    def _set_messages_aside(self, *, refusing: DatabaseError | None = None) -> None:
+        try:
+            while True:
+                message = self._core.inbox.get_nowait()
+                if refusing is not None and isinstance(message, StartRequest):
+                    self._core.refuse(message, refusing)
+                else:
+                    self._core.set_aside.append(message)
+        except queue.Empty:
+            pass
+
+    def _refuse_starts(self, turn: Turn, error: BaseException) -> None:
+        starting = turn.starting
+        turn.drop({new.id for request in starting for new in request.executions})
+        for request in starting:
+            self._core.refuse(request, error)
+
+    def _lose(self, turn: Turn, executions: set[str]) -> None:
+        """Some executions are not ours, or not as we believed: read them again."""
+        turn.drop(executions)
+        for execution in executions:
+            self._ownership.reload(execution)
+
+    # -- refused rows ----------------------------------------------------------------------------------------------
+
+    def _commit_in_parts(self, turn: Turn) -> None:
+        """Some row was refused: commit what can be, and fail what cannot."""
+        parts, tries = [_units(turn)], 0
+        refused: list[tuple[set[str], str]] = []
+        while parts:
+            part = parts.pop()
+            batch = turn.batch.only(set().union(*part))
+            try:
+                self.losers |= self._once(batch) if batch else {}
+            except RowRefused as why:
+                half = len(part) // 2
+                if half:
+                    parts += [part[:half], part[half:]]
+                else:
+                    refused.append((part[0], str(why)))
+            except Fenced as fenced:
+                self._lose(turn, fenced.executions)
+                parts.append([unit - fenced.executions for unit in part])
+            except StoreUnavailable as unavailable:
+                tries += 1
+                self._put_off(unavailable.error, tries)
+                parts.append(part)
+        for unit, reason in refused:
+            self._fail_refused(turn, unit, reason)
+
+    def _put_off(self, error: DatabaseError, tries: int) -> None:
+        logger.warning("a part of a turn cannot be committed, trying again: %s", error)
+        if self._must_leave(tries):
+            raise CommitUnknown from error
+        self._pause(PAUSES[min(tries, 3)])
+        self._set_messages_aside(refusing=error)
+
+    def _fail_refused(self, turn: Turn, unit: set[str], why: str) -> None:
+        """Refuse the start that cannot be committed, or fail the tasks of which this can be said."""
+        refused = turn.batch.only(unit)
+        error = DatabaseError(f"the database refused the execution's data: {why}")
+        starting = [r for r in turn.starting if any(new.id in unit for new in r.executions)]
+        for request in starting:
+            turn.drop(unit)
+            self._core.refuse(request, error)
+        for execution in unit - {row.id for row in refused.starts}:
+            logger.error("execution %s: %s", execution, error)
+            try:
+                go_back(self._core, turn, execution, _refusals(refused, execution, why))
+            except DatabaseError:
+                self._lose(turn, {execution})
+
+    # -- starting over ---------------------------------------------------------------------------------------------
+
+    def start_over(self, turn: Turn) -> None:
+        """This runner was declared dead: forget everything, join again, start what was never committed again."""
+        logger.error("this runner was declared dead by another: it gives up its executions and joins anew")
+        for execution in list(self._core.live):
+            self._core.executors.drop(execution)
+        self._core.live.clear()
+        self._core.set_aside.extend(turn.starting)
+        turn.clear()
+        self._suspects.forget()
+        self._join_again()
+
+    def _join_again(self) -> None:
+        tries, joined = 0, False
+        while not joined and not self._must_leave(tries):
+            try:
+                self._ownership.join()
+                joined = True
+            except (CommitUnknown, StoreUnavailable) as error:
+                logger.warning("cannot join the database yet, trying again: %s", error)
+                self._pause(PAUSES[min(tries, 3)])
+                self._set_messages_aside()
+                tries += 1
+
+
+def _units(turn: Turn) -> list[set[str]]:
+    """The executions of a turn in the parts that are committed whole: what was asked for at once, starts at once."""
+    together = [{new.id for new in request.executions} for request in turn.starting]
+    started = set().union(*together)
+    return together + [{execution} for execution in turn.batch.executions if execution not in started]
+
+
+def _refusals(refused: Batch, execution: str, why: str) -> dict[str, Failure]:
+    """By task: why it fails, of those whose rows the database refused."""
+    return {
+        row.task: Failure("DatabaseError", f"the database refused what task {row.task!r} left: {why}", "")
+        for row in refused.settles
+        if row.execution_id == execution and row.status != TaskStatus.SKIPPED
+    }

@@ -1,0 +1,105 @@
+"""Who waits for which execution, and the results that are still at hand."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from cloaca.model.execution import AttemptRow
+from cloaca.model.graph import Graph
+from cloaca.model.view import View
+
+logger = logging.getLogger("cloaca.engine")
+
+KEPT_BYTES = 8 << 20
+"""How much context text of finished executions is kept for those who ask for the result a little later."""
+
+KEPT_RESULTS = 10_000
+
+
+@dataclass(slots=True)
+class Finished:
+    """How an execution ended. ``view`` is its final context, merged when it is first read."""
+
+    execution_id: str
+    graph: Graph
+    workflow_version: str
+    status: str
+    error_message: str | None
+    started_at: float
+    finished_at: float
+    view: View
+    attempts: list[AttemptRow]
+    size: int
+
+
+Waiter = Callable[["Finished | BaseException"], None]
+
+
+class Completions:
+    """Hands each result to those who wait, and keeps a bounded number of the last ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiters: dict[str, list[Waiter]] = {}
+        self._kept: OrderedDict[str, Finished] = OrderedDict()
+        self._kept_bytes = 0
+        self._closed: BaseException | None = None
+
+    def wait(self, execution_id: str, waiter: Waiter) -> None:
+        """Call ``waiter`` once with the result, at once if it is at hand; on the engine thread otherwise."""
+        with self._lock:
+            known = self._kept.get(execution_id) or self._closed
+            if known is None:
+                self._waiters.setdefault(execution_id, []).append(waiter)
+        if known is not None:
+            waiter(known)
+
+    def forget(self, execution_id: str, waiter: Waiter) -> None:
+        """Stop waiting."""
+        with self._lock:
+            waiters = self._waiters.get(execution_id, [])
+            if waiter in waiters:
+                waiters.remove(waiter)
+            if not waiters:
+                self._waiters.pop(execution_id, None)
+
+    def get(self, execution_id: str) -> Finished | None:
+        """A result that is still at hand."""
+        return self._kept.get(execution_id)
+
+    def resolve(self, finished: Finished) -> None:
+        """Keep a result and hand it out."""
+        with self._lock:
+            waiters = self._waiters.pop(finished.execution_id, ())
+            self._kept[finished.execution_id] = finished
+            self._kept_bytes += finished.size
+            while self._kept_bytes > KEPT_BYTES or len(self._kept) > KEPT_RESULTS:
+                self._kept_bytes -= self._kept.popitem(last=False)[1].size
+        _tell(waiters, finished)
+
+    def fail(self, execution_id: str, error: BaseException) -> None:
+        """Tell those who wait for an execution that it could not be started."""
+        with self._lock:
+            waiters = self._waiters.pop(execution_id, ())
+        _tell(waiters, error)
+
+    def close(self, error: BaseException) -> None:
+        """Tell all who wait, now or later, that nobody here will know."""
+        with self._lock:
+            self._closed = error
+            waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
+            self._waiters.clear()
+        _tell(waiting, error)
+
+
+def _tell(waiters: Iterable[Waiter], news: Finished | BaseException) -> None:
+    for waiter in waiters:
+        try:
+            waiter(news)
+        except Exception:
+            # Who waited may be gone by now, an event loop that was closed for example.
+            logger.exception("the end of an execution could not be told to one who waited for it")

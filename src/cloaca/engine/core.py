@@ -1,0 +1,123 @@
+"""What the parts of an engine share: what it holds in memory, and how an event reaches an execution."""
+
+from __future__ import annotations
+
+import logging
+import queue
+from typing import TYPE_CHECKING
+
+from cloaca.authoring.workflow import Workflow
+from cloaca.clock import Clock
+from cloaca.engine.completions import Completions
+from cloaca.engine.events import Message, StartRequest
+from cloaca.engine.executors import Executors
+from cloaca.engine.plan import EngineSettings, Plan
+from cloaca.engine.timers import Timers
+from cloaca.engine.turn import Turn
+from cloaca.executors.job import Job
+from cloaca.model.execution import Decision, Event, ExecutionState, TimedOut, advance
+from cloaca.store.rows import Existing
+
+if TYPE_CHECKING:
+    from cloaca.store.sqlite.store import SqliteStore
+
+logger = logging.getLogger("cloaca.engine")
+
+Due = tuple[str, Event]
+"""An execution's id and what happens to it."""
+
+
+class Core:
+    """The memory of one engine; everything in it belongs to the engine's thread."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        executors: Executors,
+        *,
+        clock: Clock,
+        inbox: queue.SimpleQueue[Message],
+        settings: EngineSettings,
+    ) -> None:
+        self.store = store
+        self.executors = executors
+        self.clock = clock
+        self.inbox = inbox
+        self.settings = settings
+        self.completions = Completions()
+        self.runner = ""
+        """The id under which this engine is in the database now."""
+        self.live: dict[str, ExecutionState] = {}
+        self.plans: dict[str, Plan] = {}
+        """By structure: what can run here."""
+        self.timers: Timers[Due] = Timers()
+        self.backlog = True
+        """Whether there may be executions in the database that nobody owns."""
+        self.crowded = False
+        """Whether other runners live on this database."""
+        self.stopping = False
+        self.set_aside: list[Message] = []
+        """Messages for the next turn, before those of the inbox."""
+
+    def plan_of(self, workflow: Workflow) -> Plan:
+        """The plan of a workflow; the latest one of its structure is what recovered executions run."""
+        structure = workflow.graph.structure
+        plan = self.plans.get(structure)
+        if plan is None or plan.workflow is not workflow:
+            stored = plan is not None and plan.stored
+            plan = self.plans[structure] = Plan(workflow, self.settings)
+            plan.stored = stored
+        return plan
+
+    def happen(self, execution_id: str, event: Event, turn: Turn) -> None:
+        """Apply an event to an execution, if it is still here."""
+        state = self.live.get(execution_id)
+        if state is not None:
+            decision = advance(state, event, self.clock.now())
+            self.decided(state, decision, turn)
+            if isinstance(event, TimedOut) and decision.finish:
+                self.executors.give_up(execution_id)
+
+    def decided(self, state: ExecutionState, decision: Decision, turn: Turn) -> None:
+        """Add a decision to the turn, with a job for each node it makes ready."""
+        turn.collect(state, decision)
+        if decision.ready:
+            plan = self.plans[state.graph.structure]
+            for node in decision.ready:
+                job = self._job(plan, state, node)
+                (turn.suspects if state.is_suspect(node) else turn.ready).append(job)
+
+    def _job(self, plan: Plan, state: ExecutionState, node: int) -> Job:
+        return Job(
+            state.id, state.graph.name, node, state.attempts.get(node, 1), state.fence, plan.tasks[node],
+            state.view(node), state.limits[node].timeout_seconds,
+        )  # fmt: skip
+
+    def expects(self, job: Job) -> bool:
+        """Whether the outcome of a job would still be news."""
+        state = self.live.get(job.execution_id)
+        return state is not None and state.fence == job.fence and state.expects(job.node, job.attempt)
+
+    def adopt(self, state: ExecutionState, decision: Decision, turn: Turn) -> None:
+        """Hold an execution from now on."""
+        self.live[state.id] = state
+        self.decided(state, decision, turn)
+        limit = self.settings.workflow_timeout_seconds
+        if limit is not None:
+            due = self.clock.monotonic() + state.started_at + limit - self.clock.now()
+            self.timers.set(due, (state.id, TimedOut(limit)))
+
+    def refuse(self, request: StartRequest, error: BaseException) -> None:
+        """Tell that none of these executions was started, and forget them."""
+        for new in request.executions:
+            self.live.pop(new.id, None)
+            self.completions.fail(new.id, error)
+        self.answer(request, error)
+
+    def answer(self, request: StartRequest, answer: dict[str, Existing] | BaseException) -> None:
+        """Answer a request; who asked may be gone by now, an event loop that was closed for example."""
+        if request.answer:
+            try:
+                request.answer(answer)
+            except Exception:
+                logger.exception("the answer to a start of workflow %r reached nobody", request.workflow.name)

@@ -1,0 +1,284 @@
+"""The engine: one thread, one inbox, and turns that drain, decide, commit and act.
+
+A decision is durable before anyone acts on it, and one transaction makes many decisions durable. While a turn commits,
+the next events queue up; the next turn takes them all. Alone, an execution pays one commit for each of its tasks; in a
+crowd hundreds share one.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any, assert_never
+
+from cloaca.authoring.workflow import Workflow
+from cloaca.clock import new_id
+from cloaca.engine.commit import Committer
+from cloaca.engine.completions import Finished
+from cloaca.engine.core import Core
+from cloaca.engine.events import Introduced, Message, NewExecution, Registered, StartRequest, Stop
+from cloaca.engine.ownership import Ownership
+from cloaca.engine.plan import Plan
+from cloaca.engine.suspects import Suspects
+from cloaca.engine.turn import Turn
+from cloaca.engine.watch import Watch
+from cloaca.errors import DatabaseError, RunnerError
+from cloaca.executors.job import Outcome, timeout_failure
+from cloaca.model.execution import ExecutionState, Failed, FinishRow, RetryDue, Succeeded, advance, begin
+from cloaca.model.view import View
+from cloaca.store.rows import StartRow
+from cloaca.store.signals import CommitUnknown, RunnerLost, StoreUnavailable
+
+logger = logging.getLogger("cloaca.engine")
+
+EVENTS_PER_TURN = 1000
+BYTES_PER_TURN = 8 << 20
+CROWDED_PAUSE_SECONDS = 0.002
+
+
+class Engine:
+    """Runs executions on a store and executors.
+
+    Tests drive it by hand: ``turn`` takes messages and needs no thread; ``run`` is the loop around it.
+
+    Args:
+        inbox: Where executors put their outcomes and everybody else their messages.
+        find_workflow: Looks a workflow up by name; it may run a user's code and is never called on this thread.
+        pause: Waits so many seconds between two tries at a commit.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        find_workflow: Callable[[str], Workflow | None],
+        make_id: Callable[[], str] = new_id,
+        pause: Callable[[float], None],
+    ) -> None:
+        self.core = core
+        self.watch = Watch(core)
+        self.suspects = Suspects(core, self.watch)
+        self.ownership = Ownership(core, find_workflow, make_id)
+        self.committer = Committer(core, self.ownership, self.suspects, pause)
+        self._pause = pause
+        self.thread: threading.Thread | None = None
+        self.ended: BaseException | None = None
+        """Why nothing happens here any more."""
+        self._stop: Stop | None = None
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Join the database and run the loop on a thread of its own.
+
+        Raises:
+            DatabaseError: The database cannot be written.
+        """
+        try:
+            self.ownership.join()
+        except StoreUnavailable as unavailable:
+            raise unavailable.error from unavailable
+        except CommitUnknown as unknown:
+            raise DatabaseError(f"the runner cannot be entered into the database: {unknown}") from unknown
+        self.thread = threading.Thread(target=self.run, name="cloaca-engine", daemon=True)
+        self.thread.start()
+
+    def run(self) -> None:
+        """Take turns until a ``Stop``."""
+        error = RunnerError("the runner was shut down: what it had not finished goes on in the next one")
+        try:
+            self.turn(())
+            while self._stop is None:
+                self.turn(self.drain())
+            self._hand_over(self._stop)
+        except BaseException as broken:
+            logger.exception("the engine stopped: its executions go on in the next runner on this database")
+            self.core.store.forsake()
+            error = RunnerError(f"the engine stopped on an error of its own: {broken!r}")
+            raise
+        finally:
+            self.ended = error
+            self.core.completions.close(error)
+            self.refuse_the_rest()
+
+    def drain(self) -> list[Message]:
+        """Wait for the next message, or until something is due, and take all that have come, up to a bound."""
+        messages, self.core.set_aside = self.core.set_aside, []
+        if messages:
+            return messages
+        try:
+            messages.append(self.core.inbox.get(timeout=self._seconds_to_wait()))
+            size = 0
+            while len(messages) < EVENTS_PER_TURN and size < BYTES_PER_TURN:
+                message = self.core.inbox.get_nowait()
+                messages.append(message)
+                size += _size(message)
+        except queue.Empty:
+            pass
+        return messages
+
+    def _seconds_to_wait(self) -> float | None:
+        dues = (self.core.timers.next_due, self.watch.due, self.ownership.due, self.suspects.due)
+        due = min((d for d in dues if d is not None), default=None)
+        return None if due is None else max(0.0, due - self.core.clock.monotonic())
+
+    # -- a turn ----------------------------------------------------------------------------------------------------
+
+    def turn(self, messages: Iterable[Message]) -> None:
+        """Decide on these messages and on what is due, commit the decisions, act on them."""
+        turn = Turn()
+        for message in messages:
+            self._receive(message, turn)
+        # A body that ended before its limit is judged by that, although its timer is due in the same turn.
+        now = self.core.clock.monotonic()
+        for execution_id, event in self.core.timers.pop_due(now):
+            self.core.happen(execution_id, event, turn)
+        self.watch.look(turn, now)
+        try:
+            self.ownership.look(turn, now)
+        except RunnerLost:
+            self.committer.start_over(turn)
+        self.suspects.look(turn)
+        if turn.batch:
+            self.committer.commit(turn)
+        self._act(turn)
+        if self.core.crowded and turn.batch:
+            # Without it the gate is taken again before a waiting process wakes up, for seconds on end.
+            self._pause(CROWDED_PAUSE_SECONDS)
+
+    def _receive(self, message: Message, turn: Turn) -> None:
+        match message:
+            case Outcome():
+                self._settle(message, turn)
+            case StartRequest():
+                self._start(message, turn)
+            case Registered(name):
+                self.ownership.registered(name)
+            case Introduced(workflows):
+                self.ownership.introduced(workflows)
+            case Stop():
+                self._stop, self.core.stopping = message, True
+            case _:
+                assert_never(message)
+
+    def _settle(self, outcome: Outcome, turn: Turn) -> None:
+        job = outcome.job
+        self.suspects.ended(job)
+        state = self.core.live.get(job.execution_id)
+        if state is not None and state.fence == job.fence:
+            decision = advance(state, _event_of(outcome), outcome.finished_at)
+            self.core.decided(state, decision, turn)
+
+    # -- starting --------------------------------------------------------------------------------------------------
+
+    def _start(self, request: StartRequest, turn: Turn) -> None:
+        if self._stop:
+            self.core.refuse(
+                request, RunnerError("the runner is being shut down: start the execution on another one")
+            )
+            return
+        plan = self.core.plan_of(request.workflow)
+        if not plan.stored:
+            turn.batch.structures.append((plan.graph.structure, plan.graph.name, plan.graph.frozen()))
+            turn.plans.append(plan)
+        now = self.core.clock.now()
+        room = self.core.settings.window - len(self.core.live)
+        for number, new in enumerate(request.executions):
+            owned = number < room
+            turn.batch.starts.append(self._start_row(request, plan, new, now, owned=owned))
+            if owned:
+                self._begin(request, plan, new, now, turn)
+        self.core.backlog = self.core.backlog or len(request.executions) > room
+        turn.starting.append(request)
+
+    def _start_row(
+        self, request: StartRequest, plan: Plan, new: NewExecution, now: float, *, owned: bool
+    ) -> StartRow:
+        return StartRow(
+            new.id, plan.graph.name, plan.graph.structure, request.version, "Running" if owned else "Pending",
+            self.core.runner if owned else None, int(owned), new.input, new.idempotency_key, now,
+            now if owned else None,
+        )  # fmt: skip
+
+    def _begin(self, request: StartRequest, plan: Plan, new: NewExecution, now: float, turn: Turn) -> None:
+        state = plan.state(
+            new.id, View.initial(new.texts), owner=self.core.runner, fence=1, created_at=now, started_at=now,
+            version=request.version,
+        )  # fmt: skip
+        state.size = len(new.input)
+        self.core.adopt(state, begin(state), turn)
+
+    # -- acting ----------------------------------------------------------------------------------------------------
+
+    def _act(self, turn: Turn) -> None:
+        """Do what the commit has confirmed."""
+        for plan in turn.plans:
+            plan.stored = True
+        if turn.retries:
+            offset = self.core.clock.monotonic() - self.core.clock.now()
+            for due, state, node, attempt in turn.retries:
+                self.core.timers.set(due + offset, (state.id, RetryDue(node, attempt)))
+        if turn.ready and not self._stop:
+            self.watch.expect(turn.ready)
+            self.core.executors.submit(turn.ready)
+        self.suspects.act()
+        for request in turn.starting:
+            self.core.answer(request, self.committer.losers)
+        for state, row in turn.finished:
+            self.core.live.pop(state.id, None)
+            self.core.completions.resolve(_finished(state, row))
+
+    # -- ending ----------------------------------------------------------------------------------------------------
+
+    def _hand_over(self, stop: Stop) -> None:
+        """Let what runs finish within the time given, and leave the rest to whoever comes next."""
+        self.core.executors.drain()
+        deadline = self.core.clock.monotonic() + stop.timeout
+        while not self.core.executors.idle and (left := deadline - self.core.clock.monotonic()) > 0:
+            try:
+                self.turn([self.core.inbox.get(timeout=min(left, 0.05))])
+            except queue.Empty:
+                self.turn(())
+        self.turn(self._take_all())
+        for job in self.core.executors.running():
+            job.cancelled = True
+        self.ownership.leave()
+
+    def _take_all(self) -> list[Message]:
+        messages, self.core.set_aside = self.core.set_aside, []
+        try:
+            while True:
+                messages.append(self.core.inbox.get_nowait())
+        except queue.Empty:
+            return messages
+
+    def refuse_the_rest(self) -> None:
+        """Refuse the starts that are left in the inbox of an engine that has ended."""
+        for message in self._take_all():
+            if isinstance(message, StartRequest) and self.ended is not None:
+                self.core.refuse(message, self.ended)
+
+
+def _size(message: Any) -> int:
+    if isinstance(message, Outcome):
+        return len(message.delta.text) if message.delta else 0
+    return message.size if isinstance(message, StartRequest) else 0
+
+
+def _event_of(outcome: Outcome) -> Succeeded | Failed:
+    job = outcome.job
+    if outcome.finished_at - job.started_at > job.timeout_seconds:
+        return Failed(job.node, job.attempt, timeout_failure(job), job.started_at, outcome.finished_at)
+    if outcome.delta is not None:
+        return Succeeded(job.node, job.attempt, outcome.delta, job.started_at, outcome.finished_at)
+    assert outcome.failure is not None  # noqa: S101 - an outcome holds one of the two
+    return Failed(job.node, job.attempt, outcome.failure, job.started_at, outcome.finished_at)
+
+
+def _finished(state: ExecutionState, row: FinishRow) -> Finished:
+    return Finished(
+        state.id, state.graph, state.version, row.status, row.error, state.started_at, row.finished_at,
+        state.final_view(), state.history, state.size + 300 * len(state.history),
+    )  # fmt: skip

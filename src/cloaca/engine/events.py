@@ -1,0 +1,67 @@
+"""What reaches the engine's inbox from other threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cloaca.authoring.workflow import Workflow
+from cloaca.executors.job import Outcome
+from cloaca.store.rows import Existing
+
+
+class NewExecution(NamedTuple):
+    """An execution to start; ``texts`` are the encoded values of its input by key, ``input`` all of them as one text."""
+
+    id: str
+    texts: dict[str, str]
+    input: str
+    idempotency_key: str | None
+
+
+Answer = Callable[[dict[str, Existing] | BaseException], None]
+
+
+class StartRequest:
+    """Executions of one workflow to start in one transaction.
+
+    Args:
+        answer: Called once, on the engine thread: with the executions that exist already under an idempotency key,
+            by the id that was asked for, once the start is durable; or with the error that refused it.
+    """
+
+    __slots__ = ("answer", "executions", "size", "version", "workflow")
+
+    def __init__(
+        self, workflow: Workflow, version: str, executions: list[NewExecution], answer: Answer | None = None
+    ) -> None:
+        self.workflow = workflow
+        self.version = version
+        self.executions = executions
+        self.answer = answer
+        self.size = sum(len(new.input) for new in executions)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A workflow of this name was registered in this process."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Introduced:
+    """What looking for the registered workflows of some names has found."""
+
+    workflows: dict[str, Workflow | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Finish what runs within so many seconds, hand over the rest, and end."""
+
+    timeout: float
+
+
+Message = StartRequest | Outcome | Registered | Introduced | Stop

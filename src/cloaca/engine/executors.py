@@ -1,0 +1,119 @@
+"""The executors of one engine: threads for sync bodies, an event loop that is made at the first async one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from cloaca.executors.job import Job
+from cloaca.executors.slots import Slots
+
+
+class Executor(Protocol):
+    """Runs jobs when slots are free, and delivers an outcome for each."""
+
+    slots: Slots
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Run these when slots are free."""
+
+    def submit_exclusively(self, job: Job) -> None:
+        """Run this one although the others are held."""
+
+    def abandon(self, job: Job) -> None:
+        """Take the slot of a job whose body does not end."""
+
+    def wake(self) -> None:
+        """Start what slots are free for."""
+
+    def close(self) -> None:
+        """Start nothing more."""
+
+
+class Executors:
+    """Sends each job where its body can run."""
+
+    def __init__(self, sync: Executor, make_async: Callable[[], Executor]) -> None:
+        self._sync = sync
+        self._make_async = make_async
+        self._async: Executor | None = None
+        self._held = False
+
+    @property
+    def _all(self) -> list[Executor]:
+        return [self._sync] if self._async is None else [self._sync, self._async]
+
+    def _for(self, job: Job) -> Executor:
+        if not job.task.is_async:
+            return self._sync
+        if self._async is None:
+            self._async = self._make_async()
+            if self._held:
+                self._async.slots.hold()
+        return self._async
+
+    def submit(self, jobs: list[Job]) -> None:
+        """Run these when slots are free."""
+        plain = [job for job in jobs if not job.task.is_async]
+        if plain:
+            self._sync.submit(plain)
+        if len(plain) < len(jobs):
+            others = [job for job in jobs if job.task.is_async]
+            self._for(others[0]).submit(others)
+
+    def submit_exclusively(self, job: Job) -> None:
+        """Run this one although the others are held."""
+        self._for(job).submit_exclusively(job)
+
+    def abandon(self, job: Job) -> None:
+        """Take the slot of a job whose body does not end."""
+        self._for(job).abandon(job)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return all(executor.slots.idle for executor in self._all)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a job waits for a slot."""
+        return any(executor.slots.waiting for executor in self._all)
+
+    def running(self) -> list[Job]:
+        """The jobs that hold a slot."""
+        return [job for executor in self._all for job in executor.slots.running()]
+
+    def hold(self) -> list[Job]:
+        """Start nothing more until ``resume``; what runs at that moment is returned."""
+        self._held = True
+        return [job for executor in self._all for job in executor.slots.hold()]
+
+    def resume(self) -> None:
+        """Go on starting jobs."""
+        self._held = False
+        for executor in self._all:
+            executor.slots.resume()
+            executor.wake()
+
+    def give_up(self, execution_id: str) -> None:
+        """Forget an execution, and take the slots of what still runs of it."""
+        self.drop(execution_id)
+        for job in self.running():
+            if job.execution_id == execution_id:
+                self.abandon(job)
+
+    def drop(self, execution_id: str) -> None:
+        """Forget what waits of an execution, and tell what runs of it."""
+        for executor in self._all:
+            executor.slots.drop(execution_id)
+
+    def drain(self) -> None:
+        """Forget what waits, and start nothing more."""
+        self._held = True
+        for executor in self._all:
+            executor.slots.drain()
+
+    def close(self) -> None:
+        """Start nothing more and let idle threads end."""
+        for executor in self._all:
+            executor.close()

@@ -1,0 +1,303 @@
+"""Which executions this runner owns: joining, taking over from the dead, claiming, leaving."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from cloaca.authoring.workflow import Workflow
+from cloaca.engine.core import Core
+from cloaca.engine.events import Introduced
+from cloaca.engine.suspects import backoff
+from cloaca.engine.turn import Turn
+from cloaca.errors import DatabaseError
+from cloaca.model.execution import ExecutionState, Failed, Failure, StoredAttempt, restore
+from cloaca.model.graph import Graph
+from cloaca.model.states import TaskStatus
+from cloaca.model.values import encode
+from cloaca.model.view import View
+from cloaca.store.rows import ClaimedExecution, SuspectRow
+from cloaca.store.signals import CommitUnknown, RunnerLost, StoreUnavailable
+
+logger = logging.getLogger("cloaca.engine")
+
+CLAIMED_AT_ONCE = 500
+RELEASED_AT_ONCE = 500
+
+
+class Ownership:
+    """What one engine owns, and how it comes by it.
+
+    Args:
+        find_workflow: May run a user's code, and is called on a thread of its own.
+    """
+
+    def __init__(
+        self, core: Core, find_workflow: Callable[[str], Workflow | None], make_id: Callable[[], str]
+    ) -> None:
+        self._core = core
+        self._find_workflow = find_workflow
+        self._make_id = make_id
+        self.due: float | None = None
+        """When to look for dead runners and for executions that nobody owns."""
+        self._looked_up: set[str] = set()
+        self._reported: set[str] = set()
+        self._has_strays = False
+        """Whether there may be executions that this runner owns in the database and does not hold."""
+
+    # -- joining and leaving ---------------------------------------------------------------------------------------
+
+    def join(self) -> None:
+        """Enter this runner into the database under a new id."""
+        self._core.runner = self._make_id()
+        self._core.store.join(self._core.runner, self._core.clock.now())
+        self._core.backlog = True
+        self._has_strays = False
+        self.due = self._core.clock.monotonic()
+
+    def leave(self) -> None:
+        """Hand over what is left, which charges nobody, and leave the database."""
+        store, runner = self._core.store, self._core.runner
+        try:
+            while owned := store.owned_by(runner, limit=RELEASED_AT_ONCE):
+                store.release(runner, [execution.id for execution in owned])
+            store.leave()
+        except (DatabaseError, StoreUnavailable, RunnerLost, CommitUnknown) as error:
+            logger.warning(
+                "this runner could not hand over what it owns, the next one will take it: %s", error
+            )
+        self._core.live.clear()
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def look(self, turn: Turn, now: float) -> None:
+        """Take over from the dead and claim what can run here, if it is time to."""
+        if self.due is None or now < self.due:
+            if self._core.backlog and self._has_room:
+                self._attempt(lambda: self._claim(turn))
+            return
+        self.due = now + self._core.settings.patrol_seconds
+        if self._has_strays:
+            self._attempt(self._release_strays)
+        if self._core.settings.recover:
+            self._attempt(self._take_over)
+        self._attempt(self._ask_for_waiting)
+        self._core.backlog = True
+        self._attempt(lambda: self._claim(turn))
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._core.live) <= self._core.settings.window // 2
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (DatabaseError, StoreUnavailable) as error:
+            logger.warning("looking for work failed, trying again in a moment: %s", error)
+        except CommitUnknown as unknown:
+            logger.warning(
+                "the answer to a commit was lost: what it may have claimed is released: %s", unknown
+            )
+            self._has_strays = True
+
+    def registered(self, name: str) -> None:
+        """A workflow was registered: what waits for it may run now."""
+        self._looked_up.discard(name)
+        self.due = self._core.clock.monotonic()
+
+    # -- taking over -----------------------------------------------------------------------------------------------
+
+    def _take_over(self) -> None:
+        store = self._core.store
+        self._core.crowded = False
+        for runner in store.other_runners():
+            if store.is_alive(runner.id):
+                self._core.crowded = True
+                continue
+            logger.warning(
+                "runner %s (process %s on %s) is dead: taking over", runner.id, runner.pid, runner.host
+            )
+            # Its epoch grows in a transaction of its own, so that from here on no turn of it can change a row.
+            store.declare_dead(runner.id)
+            self._release_all(runner.id)
+            store.bury(runner.id)
+
+    def _release_all(self, dead: str) -> None:
+        store = self._core.store
+        charged = store.ran_alone(dead)
+        while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
+            graphs = {
+                s: Graph.thawed(g) for s, g in store.read_structures(o.structure for o in owned).items()
+            }
+            suspects: list[SuspectRow] = []
+            for execution in owned:
+                attempts = store.read_attempts(execution.id)
+                suspects += _suspects(
+                    execution.id,
+                    graphs[execution.structure],
+                    attempts,
+                    self._core.clock.now(),
+                    charged=charged,
+                )
+            store.release(dead, [execution.id for execution in owned], suspects)
+
+    # -- claiming --------------------------------------------------------------------------------------------------
+
+    def _claim(self, turn: Turn) -> None:
+        """Claim up to capacity of what can run here."""
+        core = self._core
+        room = min(core.settings.window - len(core.live), CLAIMED_AT_ONCE)
+        if room <= 0 or core.stopping or not core.plans:
+            core.backlog = room <= 0
+            return
+        claimed = core.store.claim(core.plans, limit=room, now=core.clock.now())
+        for execution in claimed:
+            core.plans[execution.structure].stored = True
+            try:
+                self._adopt(execution, turn)
+            except Exception:
+                logger.exception(
+                    "execution %s cannot be restored from its rows: it is left alone", execution.id
+                )
+        core.backlog = len(claimed) == room
+
+    def _ask_for_waiting(self) -> None:
+        """Find out which workflows executions wait for that are not known here yet."""
+        waiting = self._core.store.waiting_structures()
+        self._ask_for({name for name, structure in waiting if structure not in self._core.plans})
+
+    def _ask_for(self, names: set[str]) -> None:
+        unknown = names - self._looked_up
+        if unknown:
+            self._looked_up |= unknown
+            threading.Thread(target=self._look_up, args=(unknown,), name="cloaca-lookup", daemon=True).start()
+
+    def _look_up(self, names: Iterable[str]) -> None:
+        found: dict[str, Workflow | None] = {}
+        for name in names:
+            try:
+                found[name] = self._find_workflow(name)
+            except Exception:
+                logger.exception("the registered workflow %r cannot be built: its executions wait", name)
+                found[name] = None
+        self._core.inbox.put(Introduced(found))
+
+    def introduced(self, workflows: dict[str, Workflow | None]) -> None:
+        """Workflows were looked up: what is waiting for them can be claimed."""
+        for name, workflow in workflows.items():
+            if workflow is not None:
+                self._core.plan_of(workflow)
+            self._attempt(functools.partial(self._report, name, workflow))
+        self.due = self._core.clock.monotonic()
+
+    def _report(self, name: str, workflow: Workflow | None) -> None:
+        if workflow is None and name not in self._reported:
+            self._reported.add(name)
+            logger.warning("executions of workflow %r wait: it is not registered in this process", name)
+        elif workflow is not None:
+            waiting = {s for n, s in self._core.store.waiting_structures() if n == name}
+            if waiting - {workflow.graph.structure}:
+                logger.warning(
+                    "executions of workflow %r wait: they were started with other tasks or dependencies than the "
+                    "registered workflow has", name,
+                )  # fmt: skip
+
+    def _adopt(self, execution: ClaimedExecution, turn: Turn) -> None:
+        core = self._core
+        plan = core.plans[execution.structure]
+        state = plan.state(
+            execution.id, View.initial(_texts(execution.input)), owner=self._core.runner, fence=execution.fence,
+            created_at=execution.created_at, started_at=execution.started_at, version=execution.version,
+        )  # fmt: skip
+        state.size = len(execution.input)
+        decision = restore(state, execution.attempts, core.clock.now())
+        exhausted = [
+            node for node, suspect in state.suspects.items() if suspect.charges >= core.settings.crash_limit
+        ]
+        decision.ready = [node for node in decision.ready if node not in exhausted]
+        core.adopt(state, decision, turn)
+        for node in exhausted:
+            self._charge(state, node, turn)
+
+    def _charge(self, state: ExecutionState, node: int, turn: Turn) -> None:
+        """Fail a task that has brought its process down too often."""
+        suspect, now = state.suspects[node], self._core.clock.now()
+        state.status[node] = TaskStatus.READY
+        event = Failed(node, suspect.attempt, _crash_failure(suspect), now, now, final=True)
+        self._core.happen(state.id, event, turn)
+
+    # -- mending ---------------------------------------------------------------------------------------------------
+
+    def reload(self, execution_id: str) -> None:
+        """Throw away what is held of an execution; where this runner still owns it, it is claimed again."""
+        logger.warning("execution %s is not as this runner believed: reading it again", execution_id)
+        self._core.live.pop(execution_id, None)
+        self._core.executors.drop(execution_id)
+        self._has_strays = True
+        self.due = self._core.clock.monotonic()
+
+    def _release_strays(self) -> None:
+        """Give back what this runner owns and does not hold, so that it is claimed under a new fence."""
+        store, live, runner = self._core.store, self._core.live, self._core.runner
+        owned = store.owned_by(runner, limit=len(live) + RELEASED_AT_ONCE)
+        strays = [execution.id for execution in owned if execution.id not in live]
+        if strays:
+            store.release(runner, strays)
+        self._has_strays = len(owned) == len(live) + RELEASED_AT_ONCE
+
+
+def _texts(stored: str) -> dict[str, str]:
+    return {key: encode(value, key) for key, value in json.loads(stored).items()}
+
+
+def _crash_failure(suspect: StoredAttempt) -> Failure:
+    message = (
+        f"its process died each of the {suspect.charges} times the task was running alone: run the body in a process "
+        "of its own, or find out what it does to the interpreter"
+    )
+    return Failure("CrashLimitError", message, "")
+
+
+def _suspects(
+    execution: str, graph: Graph, attempts: list[StoredAttempt], now: float, *, charged: bool
+) -> list[SuspectRow]:
+    """The attempts of a dead runner's execution that may have been running when it died.
+
+    Where the record shows one suspect running alone, it was that one and no other.
+    """
+    rows = []
+    for task, number, stored in _open_attempts(graph, attempts, now):
+        alone = stored is not None and stored.status == "Running" and stored.alone
+        if charged and not alone:
+            continue
+        crashes = (stored.crashes if stored else 0) + 1
+        charges = (stored.charges if stored else 0) + alone
+        rows.append(SuspectRow(execution, task, number, crashes, charges, now + backoff(crashes)))
+    return rows
+
+
+def _open_attempts(
+    graph: Graph, attempts: list[StoredAttempt], now: float
+) -> list[tuple[str, int, StoredAttempt | None]]:
+    """Tasks whose dependencies are decided and that are not: id, attempt, and its row if there is one."""
+    latest: dict[str, StoredAttempt] = {}
+    for stored in attempts:
+        latest[stored.task] = stored
+    decided = {
+        task for task, stored in latest.items()
+        if stored.status in ("Completed", "Skipped") or (stored.status == "Failed" and stored.retry_at is None)
+    }  # fmt: skip
+    found: list[tuple[str, int, StoredAttempt | None]] = []
+    for node, task in enumerate(graph.ids):
+        if task in decided or any(graph.ids[dep] not in decided for dep in graph.dependencies[node]):
+            continue
+        stored_attempt = latest.get(task)
+        if stored_attempt is None:
+            found.append((task, 1, None))
+        elif stored_attempt.retry_at is None or stored_attempt.retry_at <= now:
+            failed = stored_attempt.status == "Failed"
+            found.append((task, stored_attempt.attempt + failed, None if failed else stored_attempt))
+    return found

@@ -1,0 +1,54 @@
+"""A workflow as the engine runs it: its graph, its bodies, and their limits with the runner's defaults filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloaca.authoring.task import Task
+from cloaca.authoring.workflow import Workflow
+from cloaca.model.execution import ExecutionState, TaskLimits
+from cloaca.model.graph import Graph
+from cloaca.model.retry import RetryPolicy
+from cloaca.model.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What a runner's configuration means for the engine; times are seconds."""
+
+    window: int = 10_000
+    task_timeout_seconds: float = 300.0
+    workflow_timeout_seconds: float | None = None
+    retry_attempts: int = 0
+    crash_limit: int = 3
+    recover: bool = True
+    patrol_seconds: float = 1.0
+
+
+class Plan:
+    """One workflow under one runner's settings."""
+
+    __slots__ = ("graph", "limits", "stored", "tasks", "workflow")
+
+    def __init__(self, workflow: Workflow, settings: EngineSettings) -> None:
+        self.workflow = workflow
+        self.graph: Graph = workflow.graph
+        self.tasks: tuple[Task[..., Any], ...] = workflow.bound
+        default = RetryPolicy(attempts=settings.retry_attempts)
+        self.limits = tuple(
+            TaskLimits(task.retry or default, task.timeout_seconds or settings.task_timeout_seconds)
+            for task in self.tasks
+        )
+        self.stored = False
+        """Whether the graph is known to be in the database."""
+
+    def state(
+        self, execution_id: str, initial: View, *, owner: str, fence: int, created_at: float, started_at: float,
+        version: str,
+    ) -> ExecutionState:  # fmt: skip
+        """A new state of an execution of this workflow."""
+        return ExecutionState(
+            execution_id, self.graph, self.limits, initial, owner=owner, fence=fence, created_at=created_at,
+            started_at=started_at, version=version,
+        )  # fmt: skip

@@ -1,0 +1,126 @@
+"""Attempts that may have brought their process down, run one at a time and with their start on record.
+
+A crash leaves no proof of what was running, so every attempt that may have been is a suspect. While a suspect starts
+nothing else does, and for a probation that grows tenfold with each crash nothing else may; only a crash in which the
+record shows it running with nothing beside it is charged to it. So, when its turn comes, it waits for what has not run
+for as long as that: a runner that is never idle would charge nobody. A body that waits for an execution it has started is
+let out of its probation: what it waits for could not run otherwise, and may hold suspects itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+from cloaca.engine.core import Core
+from cloaca.engine.turn import Turn
+from cloaca.engine.watch import Watch
+from cloaca.executors.job import Job
+
+PROBATION_SECONDS = 1.0
+LOOK_AGAIN_SECONDS = 0.05
+"""How often to see whether the suspect that runs has begun to wait."""
+BACKOFF_SECONDS = (0.0, 1.0, 10.0, 60.0)
+
+
+def backoff(crashes: int) -> float:
+    """Seconds until a suspect may start after so many crashes: at once the first time, then 1, 10, 60."""
+    return BACKOFF_SECONDS[min(crashes - 1, len(BACKOFF_SECONDS) - 1)]
+
+
+class Suspects:
+    """The suspects of one engine."""
+
+    def __init__(self, core: Core, watch: Watch) -> None:
+        self._core = core
+        self._watch = watch
+        self._queue: deque[Job] = deque()
+        self._current: Job | None = None
+        self._starting = False
+        self._held = False
+        self._probation_ends: float | None = None
+        self._patience_ends: float | None = None
+
+    def forget(self) -> None:
+        """Drop all of them."""
+        self._queue.clear()
+        self._current = self._probation_ends = self._patience_ends = None
+        self._starting = False
+        self._resume()
+
+    def ended(self, job: Job) -> None:
+        """A body has ended; where it was the suspect's, the next may start."""
+        if job is self._current:
+            self._current = None
+            self._probation_ends = None
+
+    def look(self, turn: Turn) -> None:
+        """Start the next suspect if none runs; let others run again when the probation is over."""
+        self._queue.extend(turn.suspects)
+        now = self._core.clock.monotonic()
+        if self._current is not None and self._is_over(self._current, turn, now):
+            self._current = self._probation_ends = None
+        while self._queue and self._current is None and not self._core.stopping:
+            job = self._queue[0]
+            if self._core.expects(job):
+                beside = self._hold()
+                if self._is_patient(job, beside, now):
+                    return
+                self._start(job, beside, turn, now)
+            self._queue.popleft()
+        self._patience_ends = None
+
+    def _is_over(self, job: Job, turn: Turn, now: float) -> bool:
+        """Whether others may run, and the next suspect start, beside or after this one."""
+        if not self._core.expects(job):
+            return True
+        if job.waits or (self._probation_ends is not None and now >= self._probation_ends):
+            self._watch.note(job, turn, alone=False)
+            return True
+        return False
+
+    def _hold(self) -> list[Job]:
+        """Start nothing more; what runs is returned."""
+        self._held = True
+        running = self._core.executors.hold()
+        return [job for job in running if self._core.expects(job) and not job.waits]
+
+    def _is_patient(self, job: Job, beside: list[Job], now: float) -> bool:
+        """Whether the suspect still waits for what runs; for each body once, however many suspects there are."""
+        youngest = max((other.started for other in beside), default=-math.inf)
+        self._patience_ends = youngest + self._probation(job)
+        return now < self._patience_ends
+
+    def _probation(self, job: Job) -> float:
+        crashes = self._core.live[job.execution_id].suspects[job.node].crashes
+        return PROBATION_SECONDS * float(10 ** min(crashes - 1, 6))
+
+    def _start(self, job: Job, beside: list[Job], turn: Turn, now: float) -> None:
+        for other in beside:
+            if not other.noted:
+                other.noted = True
+                self._watch.note(other, turn, alone=False)
+        job.noted = True
+        self._watch.note(job, turn, alone=not beside)
+        self._current, self._starting = job, True
+        self._probation_ends = now + self._probation(job)
+
+    @property
+    def due(self) -> float | None:
+        """When to look again whether the next may start, or others beside the one that runs."""
+        if self._current is None or self._probation_ends is None:
+            return self._patience_ends
+        return min(self._probation_ends, self._core.clock.monotonic() + LOOK_AGAIN_SECONDS)
+
+    def act(self) -> None:
+        """After the commit: run the suspect whose start is on record, or let the others run."""
+        starting, self._starting = self._starting, False
+        if starting and self._current is not None and self._core.expects(self._current):
+            self._watch.expect([self._current])
+            self._core.executors.submit_exclusively(self._current)
+        elif self._held and self._current is None and self._patience_ends is None:
+            self._resume()
+
+    def _resume(self) -> None:
+        self._held = False
+        self._core.executors.resume()

@@ -1,0 +1,33 @@
+"""What is due when, on the monotonic clock."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Timers(Generic[T]):
+    """Items by the monotonic second at which they are due; ties in the order they were set."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, T]] = []
+        self._number = itertools.count()
+
+    def set(self, due: float, item: T) -> None:
+        """Have ``item`` come out at ``due``."""
+        heapq.heappush(self._heap, (due, next(self._number), item))
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next item is due."""
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, now: float) -> list[T]:
+        """Take out everything that is due."""
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            due.append(heapq.heappop(self._heap)[2])
+        return due

@@ -1,0 +1,65 @@
+"""Looking after bodies that run for long: their Running rows and their time limits."""
+
+from __future__ import annotations
+
+from cloaca.engine.core import Core
+from cloaca.engine.turn import Turn
+from cloaca.executors.job import Job, timeout_failure
+from cloaca.model.execution import Failed
+from cloaca.store.rows import RunningRow
+
+NOTE_AFTER_SECONDS = 0.1
+
+
+class Watch:
+    """Notes in the database what has run for a while, and ends what has run for too long."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.due: float | None = None
+        """When to look again; ``None`` while nothing waits or runs."""
+
+    def expect(self, jobs: list[Job]) -> None:
+        """Jobs were submitted: look at them before they are worth noting."""
+        shortest = min(NOTE_AFTER_SECONDS, *(job.timeout_seconds for job in jobs))
+        due = self._core.clock.monotonic() + shortest
+        self.due = due if self.due is None else min(self.due, due)
+
+    def look(self, turn: Turn, now: float) -> None:
+        """Note and end what is due."""
+        if self.due is None or now < self.due:
+            return
+        next_due = None
+        for job in self._core.executors.running():
+            if not job.noted and now >= job.started + NOTE_AFTER_SECONDS:
+                job.noted = True
+                self.note(job, turn, alone=False)
+            limit = job.started + job.timeout_seconds
+            if now >= limit:
+                self._time_out(job, turn)
+                continue
+            due = limit if job.noted else min(limit, job.started + NOTE_AFTER_SECONDS)
+            next_due = due if next_due is None else min(next_due, due)
+        if self._core.executors.waiting:
+            # What waits for a slot starts without a word to this thread.
+            waiting = now + NOTE_AFTER_SECONDS
+            next_due = waiting if next_due is None else min(next_due, waiting)
+        self.due = next_due
+
+    def note(self, job: Job, turn: Turn, *, alone: bool) -> None:
+        """Have it stored that this attempt runs."""
+        if self._core.expects(job):
+            state = self._core.live[job.execution_id]
+            row = RunningRow(
+                job.execution_id, job.task.id, job.attempt, job.started_at or self._core.clock.now(), alone,
+                state.owner, state.fence,
+            )  # fmt: skip
+            turn.batch.running.append(row)
+
+    def _time_out(self, job: Job, turn: Turn) -> None:
+        self._core.executors.abandon(job)
+        if self._core.expects(job):
+            event = Failed(
+                job.node, job.attempt, timeout_failure(job), job.started_at, self._core.clock.now()
+            )
+            self._core.happen(job.execution_id, event, turn)

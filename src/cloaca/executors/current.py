@@ -1,0 +1,53 @@
+"""Which attempt the running code belongs to, so that a nested ``execute`` knows its parent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloaca.executors.job import Job
+    from cloaca.executors.slots import Slots
+
+
+class CurrentAttempt:
+    """The attempt whose body runs here, how many executions it has started, and for how many it waits.
+
+    Args:
+        wake: Tells the executor that a slot is free.
+    """
+
+    __slots__ = ("_waits", "calls", "job", "slots", "wake")
+
+    def __init__(self, job: Job, slots: Slots, wake: Callable[[], None]) -> None:
+        self.job = job
+        self.slots = slots
+        self.wake = wake
+        self.calls = 0
+        self._waits = 0
+
+    @contextmanager
+    def slot_lent(self) -> Iterator[None]:
+        """Free the slot inside the block, and take one again before going on; blocks may overlap in an async body."""
+        self._waits += 1
+        if self._waits == 1:
+            self.job.waits = True
+            self.slots.lend()
+            self.wake()
+        try:
+            yield
+        finally:
+            self._waits -= 1
+            if not self._waits:
+                self.slots.reclaim(wait=not self.job.task.is_async)
+                self.job.waits = False
+
+    def next_key(self) -> str:
+        """The idempotency key of the next nested call: the same in every attempt at a deterministic body."""
+        self.calls += 1
+        return f"{self.job.execution_id}/{self.job.task.id}/{self.calls}"
+
+
+current_attempt: ContextVar[CurrentAttempt | None] = ContextVar("cloaca_current_attempt", default=None)

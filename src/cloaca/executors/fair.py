@@ -1,0 +1,62 @@
+"""A queue that serves executions in turn, so that a wide one does not hold up the others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from cloaca.executors.job import Job
+
+
+class FairQueue:
+    """Jobs in order within an execution, one of each execution in turn. Not safe for threads by itself."""
+
+    __slots__ = ("_jobs", "_rotation", "_size")
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, deque[Job]] = {}
+        self._rotation: deque[str] = deque()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def extend(self, jobs: Iterable[Job]) -> None:
+        """Add jobs behind those of their executions."""
+        for job in jobs:
+            waiting = self._jobs.get(job.execution_id)
+            if waiting is None:
+                self._jobs[job.execution_id] = deque((job,))
+                self._rotation.append(job.execution_id)
+            else:
+                waiting.append(job)
+            self._size += 1
+
+    def pop(self) -> Job | None:
+        """The next job, or ``None``."""
+        if not self._size:
+            return None
+        execution = self._rotation.popleft()
+        waiting = self._jobs[execution]
+        job = waiting.popleft()
+        self._size -= 1
+        if waiting:
+            self._rotation.append(execution)
+        else:
+            del self._jobs[execution]
+        return job
+
+    def drop(self, execution: str) -> None:
+        """Forget what waits of an execution."""
+        waiting = self._jobs.pop(execution, None)
+        if waiting:
+            self._size -= len(waiting)
+            self._rotation.remove(execution)
+
+    def drain(self) -> list[Job]:
+        """Take everything out."""
+        jobs = [job for waiting in self._jobs.values() for job in waiting]
+        self._jobs.clear()
+        self._rotation.clear()
+        self._size = 0
+        return jobs

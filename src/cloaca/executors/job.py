@@ -1,0 +1,89 @@
+"""What an executor is given, and what it gives back: plain data, no store, no engine."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from cloaca.authoring.task import Task
+from cloaca.model.delta import Delta
+from cloaca.model.execution import Failure
+from cloaca.model.view import View
+
+
+class Job:
+    """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall) are set when a slot takes it."""
+
+    __slots__ = (
+        "attempt", "cancelled", "execution_id", "fence", "node", "noted", "started", "started_at", "task",
+        "timeout_seconds", "view", "waits", "workflow_name",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0917 - one is made for every attempt, and keywords cost
+        self,
+        execution_id: str,
+        workflow_name: str,
+        node: int,
+        attempt: int,
+        fence: int,
+        task: Task[..., Any],
+        view: View,
+        timeout_seconds: float,
+    ) -> None:
+        self.execution_id = execution_id
+        self.workflow_name = workflow_name
+        self.node = node
+        self.attempt = attempt
+        self.fence = fence
+        self.task = task
+        self.view = view
+        self.timeout_seconds = timeout_seconds
+        self.started = 0.0
+        self.started_at = 0.0
+        self.cancelled = False
+        self.waits = False
+        """Whether its body waits for an execution that it has started."""
+        self.noted = False
+        """Whether it is known to the engine's watch as running for long."""
+
+    def __repr__(self) -> str:
+        return f"<Job {self.execution_id}/{self.task.id} attempt {self.attempt}>"
+
+
+class Outcome:
+    """How an attempt ended: with a delta or with a failure. Times are wall seconds."""
+
+    __slots__ = ("delta", "failure", "finished_at", "job")
+
+    def __init__(self, job: Job, delta: Delta | None, failure: Failure | None, finished_at: float) -> None:
+        self.job = job
+        self.delta = delta
+        self.failure = failure
+        self.finished_at = finished_at
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An executor that is closing will not run this job; nobody is at fault."""
+
+    job: Job
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What is kept of an exception, whatever its ``str`` does."""
+    try:
+        message = str(error)
+    except Exception as broken:
+        message = f"<its message cannot be shown: str() raised {type(broken).__name__}>"
+    try:
+        trace = "".join(traceback.format_exception(error))
+    except Exception as broken:
+        trace = f"<its traceback cannot be shown: {type(broken).__name__}>"
+    return Failure(type(error).__name__, message, trace)
+
+
+def timeout_failure(job: Job) -> Failure:
+    """What is kept of an attempt that took too long."""
+    message = f"the body took longer than its timeout_seconds of {job.timeout_seconds:g}"
+    return Failure("TaskTimeoutError", message, "")

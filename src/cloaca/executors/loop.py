@@ -1,0 +1,111 @@
+"""Async bodies on one event loop, on a thread that is made at the first of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+
+from cloaca.clock import Clock
+from cloaca.executors.body import Encoders, call_body, delta_of
+from cloaca.executors.current import CurrentAttempt, current_attempt
+from cloaca.executors.job import Job, Outcome, failure_of
+from cloaca.executors.slots import Slots
+from cloaca.model.context import Context
+
+
+class LoopExecutor:
+    """Runs jobs as asyncio tasks, as many at once as there are slots.
+
+    Args:
+        deliver: Called with each outcome, on the loop's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        slots: int,
+        clock: Clock,
+        deliver: Callable[[Outcome], None],
+        encoders: Encoders | None = None,
+    ) -> None:
+        self.slots = Slots(slots, clock)
+        self._clock = clock
+        self._deliver = deliver
+        self._encoders = encoders
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="cloaca-async-bodies", daemon=True)
+        self._thread.start()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Run these when slots are free."""
+        self.slots.add(jobs)
+        self.wake()
+
+    def submit_exclusively(self, job: Job) -> None:
+        """Run this one although the others are held."""
+        self.slots.run_exclusively(job)
+        self._loop.call_soon_threadsafe(self._launch)
+
+    def wake(self) -> None:
+        """Start what slots are free for."""
+        if self.slots.available:
+            self._loop.call_soon_threadsafe(self._launch)
+
+    def abandon(self, job: Job) -> None:
+        """Cancel a job whose body does not end, and take its slot."""
+        job.cancelled = True
+        self.slots.finish(job)
+        self._loop.call_soon_threadsafe(self._cancel, job)
+        self.wake()
+
+    def close(self) -> None:
+        """Cancel what runs and end the loop."""
+        self.slots.drain()
+        self._loop.call_soon_threadsafe(self._stop)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=5)
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def _stop(self) -> None:
+        pending = list(self._tasks.values())
+        for task in pending:
+            task.cancel()
+
+        async def finish() -> None:
+            if pending:
+                await asyncio.wait(pending, timeout=1)
+            self._loop.stop()
+
+        self._finisher = self._loop.create_task(finish())
+
+    def _cancel(self, job: Job) -> None:
+        if task := self._tasks.get(id(job)):
+            task.cancel()
+
+    def _launch(self) -> None:
+        while (job := self.slots.take()) is not None:
+            self._tasks[id(job)] = self._loop.create_task(self._run(job))
+
+    async def _run(self, job: Job) -> None:
+        current_attempt.set(CurrentAttempt(job, self.slots, self.wake))
+        delta = failure = None
+        try:
+            context = Context.over(job.view, self._encoders)
+            delta = delta_of(job, context, await call_body(job, context))
+        except BaseException as error:
+            failure = failure_of(error)
+        finally:
+            self._tasks.pop(id(job), None)
+        finished_at = job.started_at + self._clock.monotonic() - job.started
+        self._deliver(Outcome(job, delta, failure, finished_at))
+        self.slots.finish(job)
+        self._launch()

@@ -1,0 +1,135 @@
+"""The slots of an executor: which jobs wait for one, which hold one.
+
+A slot is not a thread: a body that waits for a nested execution lends its slot, and one that has timed out loses it,
+while the thread under either goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from cloaca.clock import Clock
+from cloaca.executors.fair import FairQueue
+from cloaca.executors.job import Job
+
+
+class Slots:
+    """A bounded number of slots and the fair queue before them; safe for threads."""
+
+    def __init__(self, capacity: int, clock: Clock) -> None:
+        self.capacity = capacity
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._returned = threading.Condition(self._lock)
+        self._queue = FairQueue()
+        self._running: dict[int, Job] = {}
+        self._lent = 0
+        self._reclaiming = 0
+        self._held = False
+        self._exclusive: deque[Job] = deque()
+
+    @property
+    def available(self) -> bool:
+        """Whether a job waits that a slot is free for."""
+        return bool(self._queue) and not self._held and self._free > self._reclaiming
+
+    @property
+    def _free(self) -> int:
+        return self.capacity - len(self._running) + self._lent
+
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Queue jobs."""
+        with self._lock:
+            self._queue.extend(jobs)
+
+    def take(self) -> Job | None:
+        """Give a slot to the next job, if there is one of each, and note when it started."""
+        with self._lock:
+            job = self._exclusive.popleft() if self._exclusive else self._next()
+            if job is None:
+                return None
+            job.started = self._clock.monotonic()
+            job.started_at = self._clock.now()
+            self._running[id(job)] = job
+            return job
+
+    def _next(self) -> Job | None:
+        return None if self._held or self._free <= self._reclaiming else self._queue.pop()
+
+    def finish(self, job: Job) -> bool:
+        """Free a job's slot; false where the job has lost it already."""
+        with self._lock:
+            kept = self._running.pop(id(job), None) is not None
+            if self._reclaiming:
+                self._returned.notify()
+            return kept
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not self.waiting and not self._running
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a job waits for a slot."""
+        return bool(self._queue or self._exclusive)
+
+    def running(self) -> list[Job]:
+        """The jobs that hold a slot."""
+        with self._lock:
+            return list(self._running.values())
+
+    def hold(self) -> list[Job]:
+        """Start nothing more until ``resume``; what runs at that moment is returned."""
+        with self._lock:
+            self._held = True
+            return list(self._running.values())
+
+    def run_exclusively(self, job: Job) -> None:
+        """Let one job pass while the others are held."""
+        with self._lock:
+            self._exclusive.append(job)
+
+    def resume(self) -> None:
+        """Go on starting jobs."""
+        with self._lock:
+            self._held = False
+
+    def drop(self, execution: str) -> None:
+        """Forget what waits of an execution, and tell what runs of it that nobody waits any more."""
+        with self._lock:
+            self._queue.drop(execution)
+            self._exclusive = deque(job for job in self._exclusive if job.execution_id != execution)
+            for job in self._running.values():
+                if job.execution_id == execution:
+                    job.cancelled = True
+
+    def drain(self) -> list[Job]:
+        """Take out what waits, and start nothing more."""
+        with self._lock:
+            self._held = True
+            self._exclusive.clear()
+            return self._queue.drain()
+
+    def lend(self) -> None:
+        """Free the slot of a body that is about to wait."""
+        with self._lock:
+            self._lent += 1
+            self._returned.notify()
+
+    def reclaim(self, *, wait: bool = True) -> None:
+        """Take a slot again; bodies that reclaim come before jobs that have not started.
+
+        One that must not wait, because it would hold up an event loop, takes a slot that is not free: fewer jobs
+        start until one is.
+        """
+        with self._lock:
+            if not wait:
+                self._lent -= 1
+                return
+            self._reclaiming += 1
+            self._returned.wait_for(lambda: self._free > 0)
+            self._reclaiming -= 1
+            self._lent -= 1

@@ -1,0 +1,134 @@
+"""Sync bodies on a bounded pool of daemon threads."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from cloaca.clock import Clock
+from cloaca.executors.body import Encoders, call_body, delta_of
+from cloaca.executors.current import CurrentAttempt, current_attempt
+from cloaca.executors.job import Job, Outcome, failure_of
+from cloaca.executors.slots import Slots
+from cloaca.model.context import Context
+
+logger = logging.getLogger("cloaca.executors")
+
+_numbers = itertools.count(1)
+
+
+class ThreadExecutor:
+    """Runs jobs on threads, as many at once as there are slots.
+
+    A thread takes its next job itself, without a word from the engine: what the engine has made ready runs as fast
+    as slots come free. Threads are daemons; one whose body has lost its slot is replaced.
+
+    Args:
+        deliver: Called with each outcome, on the body's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        slots: int,
+        clock: Clock,
+        deliver: Callable[[Outcome], None],
+        encoders: Encoders | None = None,
+    ) -> None:
+        self.slots = Slots(slots, clock)
+        self._clock = clock
+        self._deliver = deliver
+        self._encoders = encoders
+        self._idle: list[threading.Lock] = []
+        self._closed = False
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Run these when slots are free."""
+        self.slots.add(jobs)
+        self.wake()
+
+    def submit_exclusively(self, job: Job) -> None:
+        """Run this one although the others are held."""
+        self.slots.run_exclusively(job)
+        self._rouse()
+
+    def wake(self) -> None:
+        """See to it that a thread looks for work if there is some."""
+        if self.slots.available:
+            self._rouse()
+
+    def _rouse(self) -> None:
+        try:
+            self._idle.pop().release()
+        except IndexError:
+            self._start_thread()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"cloaca-body-{next(_numbers)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The interpreter is ending: what waits is handed over, nobody is at fault.
+            logger.info("no thread for another body: %s", error)
+
+    def abandon(self, job: Job) -> None:
+        """Take the slot of a job whose body does not end; its thread is left to itself."""
+        job.cancelled = True
+        if self.slots.finish(job):
+            logger.warning(
+                "task %r of execution %s is stuck: its thread still runs after %g s and cannot be stopped",
+                job.task.id, job.execution_id, job.timeout_seconds,
+            )  # fmt: skip
+            self.wake()
+
+    def close(self) -> None:
+        """Let idle threads end; what runs is not waited for."""
+        self._closed = True
+        self.slots.drain()
+        while self._idle:
+            self._idle.pop().release()
+
+    def _work(self) -> None:
+        gate = threading.Lock()
+        gate.acquire()
+        while not self._closed:
+            job = self.slots.take()
+            if job is None:
+                job = self._park(gate)
+            if job is not None and not self._run(job):
+                return
+
+    def _park(self, gate: threading.Lock) -> Job | None:
+        self._idle.append(gate)
+        # Whoever adds work after this look finds the gate in the list.
+        job = self.slots.take()
+        if job is None:
+            gate.acquire()
+            return None
+        try:
+            self._idle.remove(gate)
+        except ValueError:
+            gate.acquire()  # somebody has just released it: take that back
+            self.wake()
+        return job
+
+    def _run(self, job: Job) -> bool:
+        """Run one job; false where its slot was taken meanwhile, and another thread has replaced this one."""
+        self.wake()
+        current_attempt.set(CurrentAttempt(job, self.slots, self.wake))
+        # Delivered before the slot is free: an executor that looks idle has told all it knows.
+        self._deliver(self._outcome(job))
+        current_attempt.set(None)
+        return self.slots.finish(job)
+
+    def _outcome(self, job: Job) -> Outcome:
+        delta = failure = None
+        try:
+            context = Context.over(job.view, self._encoders)
+            delta = delta_of(job, context, call_body(job, context))
+        except BaseException as error:
+            failure = failure_of(error)
+        elapsed = self._clock.monotonic() - job.started
+        return Outcome(job, delta, failure, job.started_at + elapsed)

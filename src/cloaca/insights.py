@@ -1,0 +1,216 @@
+"""Every read of what is stored: records of executions, their tasks and attempts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cloaca.errors import ConfigurationError, ExecutionNotFoundError
+from cloaca.model.context import Context
+from cloaca.model.delta import EMPTY, Delta
+from cloaca.model.execution import AttemptRow, Failure, StoredAttempt
+from cloaca.model.graph import INITIAL, Graph
+from cloaca.model.states import Status, TaskStatus
+from cloaca.model.values import encode
+from cloaca.model.view import View
+
+if TYPE_CHECKING:
+    from cloaca.store.rows import ExecutionRow
+    from cloaca.store.sqlite.store import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """One attempt at a task. Times are UTC; ``error`` is ``None`` unless it failed."""
+
+    attempt: int
+    status: TaskStatus
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task of an execution. ``reason`` says why it was skipped or what it waits for; ``error`` is its last."""
+
+    id: str
+    status: TaskStatus
+    reason: str | None
+    attempts: list[AttemptRecord]
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRecord:
+    """A change that overwrote an unequal one of a task that does not come before it.
+
+    ``path`` is the context key and the dict keys below it; ``kept`` and ``lost`` are the ids of the tasks.
+    """
+
+    path: tuple[str, ...]
+    kept: str
+    lost: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSummary:
+    """An execution without its tasks and context."""
+
+    execution_id: str
+    workflow_name: str
+    workflow_version: str
+    status: Status
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionRecord(ExecutionSummary):
+    """All that is stored of an execution.
+
+    ``context`` is the final context, or what the tasks completed so far have left. ``conflicts`` are the overwrites
+    between siblings that it came from. ``waiting_for`` says what keeps an execution that nobody runs from going on.
+    """
+
+    context: Context
+    conflicts: list[ConflictRecord]
+    tasks: dict[str, TaskRecord]
+    waiting_for: str | None
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """Stored seconds as a UTC time."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def task_records(graph: Graph, rows: Iterable[AttemptRow | StoredAttempt]) -> dict[str, TaskRecord]:
+    """The tasks of an execution, in declared order, from the rows of its attempts in the order of time."""
+    by_task: dict[str, list[AttemptRow | StoredAttempt]] = {task: [] for task in graph.ids}
+    for row in rows:
+        by_task[row.task].append(row)
+    records: dict[str, TaskRecord] = {}
+    for node in graph.order:
+        task = graph.ids[node]
+        dependencies = [records[graph.ids[dep]].status for dep in graph.dependencies[node]]
+        records[task] = _task_record(task, by_task[task], dependencies)
+    return {task: records[task] for task in graph.ids}
+
+
+def _task_record(
+    task: str, rows: list[AttemptRow | StoredAttempt], dependencies: list[TaskStatus]
+) -> TaskRecord:
+    last = rows[-1] if rows else None
+    attempts = [
+        AttemptRecord(
+            row.attempt, TaskStatus(row.status), moment(row.started_at), moment(row.finished_at),
+            Failure.from_text(row.error) if row.error else None,
+        )
+        for row in rows if row.attempt and row.status != "Suspect"
+    ]  # fmt: skip
+    status, reason = _task_status(last, dependencies)
+    return TaskRecord(
+        task, status, reason, attempts, attempts[0].started_at if attempts else None,
+        moment(last.finished_at) if last and status in _SETTLED else None, attempts[-1].error if attempts else None,
+    )  # fmt: skip
+
+
+_SETTLED = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED)
+
+
+def _task_status(
+    last: AttemptRow | StoredAttempt | None, dependencies: list[TaskStatus]
+) -> tuple[TaskStatus, str | None]:
+    if last is None:
+        ready = all(status in _SETTLED for status in dependencies)
+        return (TaskStatus.READY if ready else TaskStatus.PENDING), None
+    if last.status == "Suspect":
+        return TaskStatus.READY, "it may have brought its process down: it runs alone next"
+    if last.status == "Failed" and last.retry_at is not None:
+        return TaskStatus.PENDING, f"retry due at {moment(last.retry_at):%Y-%m-%d %H:%M:%S} UTC"
+    return TaskStatus(last.status), last.reason
+
+
+def read_record(
+    store: SqliteStore, execution_id: str, *, structure_of: Callable[[str], str | None]
+) -> ExecutionRecord:
+    """All that is stored of an execution.
+
+    Args:
+        structure_of: The structure of the workflow of that name that is registered here.
+
+    Raises:
+        ExecutionNotFoundError: There is none of this id.
+    """
+    row = store.read_execution(execution_id)
+    if row is None:
+        raise ExecutionNotFoundError(
+            f"execution {execution_id!r} is not in {store.url.text}: check the id, and that this is its database"
+        )
+    graph = Graph.thawed(store.read_structures([row.structure])[row.structure])
+    attempts = store.read_attempts(execution_id)
+    view = _view_so_far(graph, row.input, attempts)
+    waiting_for = _waiting_for(row, structure_of(row.workflow)) if row.owner is None else None
+    return ExecutionRecord(
+        *_summary_fields(row),
+        Context.over(view),
+        [ConflictRecord(path, graph.ids[kept], graph.ids[lost]) for path, kept, lost in view.conflicts],
+        task_records(graph, attempts),
+        waiting_for,
+    )
+
+
+def _view_so_far(graph: Graph, input: str, attempts: list[StoredAttempt]) -> View:
+    deltas = {
+        graph.index[stored.task]: Delta.from_text(stored.delta)
+        for stored in attempts if stored.status == "Completed" and stored.delta is not None
+    }  # fmt: skip
+    initial = View.initial({key: encode(value, key) for key, value in json.loads(input).items()})
+    replayed = graph.between(base=INITIAL, targets=graph.leaves)
+    return View.merged(graph, initial, [(node, deltas.get(node, EMPTY)) for node in replayed])
+
+
+def _summary_fields(
+    row: ExecutionRow,
+) -> tuple[str, str, str, Status, datetime, datetime | None, datetime | None, str | None]:
+    created = datetime.fromtimestamp(row.created_at, UTC)
+    return (
+        row.id, row.workflow, row.version, Status(row.status), created, moment(row.started_at),
+        moment(row.finished_at), row.error,
+    )  # fmt: skip
+
+
+def _waiting_for(row: ExecutionRow, structure: str | None) -> str | None:
+    if row.finished_at is not None:
+        return None
+    if structure is None:
+        return f"workflow {row.workflow!r} is not registered in this process: import its module"
+    if structure != row.structure:
+        return (
+            f"workflow {row.workflow!r} has other tasks or dependencies here than it was started with: "
+            "run it with the code that started it"
+        )
+    return "a runner with capacity"
+
+
+def list_summaries(
+    store: SqliteStore, *, workflow_name: str | None, status: str | None, limit: int, after: str | None
+) -> list[ExecutionSummary]:
+    """Executions, newest first; the next page is ``after`` the last id of this one."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ConfigurationError(f"limit={limit!r} must be a whole number from 1")
+    if status is not None and status not in set(Status):
+        raise ConfigurationError(f"status={status!r} is none of {', '.join(Status)}")
+    if after is not None and store.read_execution(after) is None:
+        raise ExecutionNotFoundError(
+            f"execution {after!r} is not in {store.url.text}: page after one that is"
+        )
+    rows = store.list_executions(workflow=workflow_name, status=status, after=after, limit=limit)
+    return [ExecutionSummary(*_summary_fields(row)) for row in rows]

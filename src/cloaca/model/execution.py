@@ -1,0 +1,480 @@
+"""One execution as a pure state machine: what an event changes, what is written for it, what happens next.
+
+``begin`` and ``advance`` read no clock, do no I/O and draw no random numbers, so the same events give the same rows
+in the engine, in a simulation and after a crash. They consume the state they are given: it has one owner, the engine,
+which throws it away and loads it again from its rows whenever a commit did not go the way the state went.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import NamedTuple, assert_never
+
+from cloaca.model.delta import Delta
+from cloaca.model.graph import Graph
+from cloaca.model.retry import RetryPolicy
+from cloaca.model.states import Status, TaskStatus
+from cloaca.model.view import View, final_view, view_before
+
+KEPT_DELTA = 1000
+"""Longer deltas are dropped from the history that a state keeps; making a shorter row costs more than a short delta."""
+
+PENDING, READY = TaskStatus.PENDING, TaskStatus.READY
+COMPLETED, FAILED, SKIPPED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED
+
+
+class Failure(NamedTuple):
+    """Why an attempt failed: the exception's type name, its message, its traceback as text."""
+
+    type: str
+    message: str
+    traceback: str
+
+    def text(self) -> str:
+        """JSON text, as stored."""
+        return json.dumps(self._asdict())
+
+    @classmethod
+    def from_text(cls, text: str) -> Failure:
+        """Read what ``text`` wrote."""
+        return cls(**json.loads(text))
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+class Succeeded(NamedTuple):
+    """A body returned; times are wall seconds."""
+
+    node: int
+    attempt: int
+    delta: Delta
+    started_at: float
+    finished_at: float
+
+
+class Failed(NamedTuple):
+    """A body raised, timed out, or brought its process down; ``final`` rules out a retry."""
+
+    node: int
+    attempt: int
+    failure: Failure
+    started_at: float
+    finished_at: float
+    final: bool = False
+
+
+class RetryDue(NamedTuple):
+    """The wait before an attempt is over."""
+
+    node: int
+    attempt: int
+
+
+class TimedOut(NamedTuple):
+    """The execution as a whole took longer than its limit, in seconds."""
+
+    limit: float
+
+
+Event = Succeeded | Failed | RetryDue | TimedOut
+
+
+class AttemptRow(NamedTuple):
+    """What is stored of one attempt, in the order of the statement that writes it."""
+
+    execution_id: str
+    task: str
+    attempt: int
+    status: str
+    delta: str | None
+    error: str | None
+    reason: str | None
+    started_at: float | None
+    finished_at: float | None
+    retry_at: float | None
+    owner: str
+    fence: int
+
+
+class FinishRow(NamedTuple):
+    """What is stored when an execution ends."""
+
+    status: str
+    error: str | None
+    finished_at: float
+    execution_id: str
+    owner: str
+    fence: int
+
+
+class TaskLimits(NamedTuple):
+    """How often a task is tried and for how long, after the runner's defaults were filled in."""
+
+    retry: RetryPolicy
+    timeout_seconds: float
+
+
+class Decision:
+    """What an event led to: rows to commit, and what to do once they are committed."""
+
+    __slots__ = ("finish", "ready", "retries", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[AttemptRow] = []
+        self.ready: list[int] = []
+        self.retries: list[tuple[float, int, int]] = []
+        """(wall time it is due, node, attempt)"""
+        self.finish: FinishRow | None = None
+
+
+class ExecutionState:
+    """All the engine knows of one execution while it holds it.
+
+    Args:
+        limits: One for each node.
+        fence: The number of the claim under which it runs.
+    """
+
+    __slots__ = (
+        "after", "attempts", "blocked", "created_at", "deltas", "failures", "fence", "graph", "history", "id",
+        "initial", "limits", "merged", "open", "owner", "size", "started_at", "status", "suspects", "uses", "version", "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        execution_id: str,
+        graph: Graph,
+        limits: tuple[TaskLimits, ...],
+        initial: View,
+        *,
+        owner: str,
+        fence: int,
+        created_at: float,
+        started_at: float,
+        version: str = "",
+    ) -> None:
+        self.id = execution_id
+        self.graph = graph
+        self.limits = limits
+        self.initial = initial
+        self.owner = owner
+        self.fence = fence
+        self.created_at = created_at
+        self.started_at = started_at
+        self.version = version
+        self.open = len(graph)
+        self.waiting = list(graph.degrees)
+        self.uses = list(graph.readers)
+        self.status = [PENDING] * len(graph)
+        self.after: list[View | None] = [None] * len(graph)
+        self.deltas: dict[int, Delta] = {}
+        self.merged: dict[int, View] = {}
+        """What a join sees, from when it is ready until it is decided."""
+        self.attempts: dict[int, int] = {}
+        """The attempt that comes next or runs, where it is not the first."""
+        self.blocked: dict[int, str] = {}
+        """Node to the id of the failed task because of which it will be skipped."""
+        self.failures: dict[int, Failure] = {}
+        self.suspects: dict[int, StoredAttempt] = {}
+        """Nodes whose next attempt may have brought a process down, with what is stored of it."""
+        self.history: list[AttemptRow] = []
+        """The rows so far, without long deltas: what a result tells of its tasks."""
+        self.size = 0
+        """Bytes of context text held, roughly."""
+
+    def attempt(self, node: int) -> int:
+        """The number of the attempt that runs or comes next, from 1."""
+        return self.attempts.get(node, 1)
+
+    def expects(self, node: int, attempt: int) -> bool:
+        """Whether the outcome of this attempt would still be news."""
+        return self.status[node] is READY and self.attempts.get(node, 1) == attempt
+
+    def is_suspect(self, node: int) -> bool:
+        """Whether the next attempt may have brought a process down before."""
+        return node in self.suspects and self.suspects[node].attempt == self.attempt(node)
+
+    def view(self, node: int) -> View:
+        """The merged context that ``node`` sees."""
+        if self.graph.degrees[node] < 2:
+            return view_before(self.graph, node, self.initial, self.after, self.deltas)
+        if node not in self.merged:
+            self.merged[node] = view_before(self.graph, node, self.initial, self.after, self.deltas)
+        return self.merged[node]
+
+    def leave(self, node: int, delta: Delta | None) -> None:
+        """Keep what a decided node left, as far as somebody will read it; ``None`` where it left nothing."""
+        if self.uses[node]:
+            view = self.view(node)
+            self.after[node] = view if delta is None else view.after(node, delta)
+        self.merged.pop(node, None)
+        if delta is not None:
+            self.size += len(delta.text)
+            if self.graph.has_joins:
+                self.deltas[node] = delta
+
+    def final_view(self) -> View:
+        """The merged context over all leaves."""
+        return final_view(self.graph, self.initial, self.after, self.deltas)
+
+    def row(
+        self,
+        node: int,
+        attempt: int,
+        status: TaskStatus,
+        *,
+        failure: Failure | None = None,
+        reason: str | None = None,
+        started_at: float | None = None,
+        finished_at: float | None = None,
+        retry_at: float | None = None,
+    ) -> AttemptRow:
+        """The row of an attempt that left nothing, under this state's owner and fence."""
+        return AttemptRow(
+            self.id, self.graph.ids[node], attempt, status.value, None, failure.text() if failure else None,
+            reason, started_at, finished_at, retry_at, self.owner, self.fence,
+        )  # fmt: skip
+
+
+def begin(state: ExecutionState) -> Decision:
+    """The first decision on a new execution: its roots are ready."""
+    decision = Decision()
+    for node in state.graph.roots:
+        state.status[node] = READY
+    decision.ready.extend(state.graph.roots)
+    return decision
+
+
+def advance(state: ExecutionState, event: Event, now: float) -> Decision:
+    """Apply one event.
+
+    An event that is no longer news (another attempt settled the task, the task was given up) decides nothing.
+
+    Returns:
+        The rows to commit and what to do once they are. Acting on any of it before the commit breaks the promise
+        that a decision is durable before anyone acts on it.
+    """
+    decision = Decision()
+    match event:
+        case Succeeded():
+            _succeeded(state, event, decision)
+        case Failed():
+            _failed(state, event, decision)
+        case RetryDue(node, attempt):
+            if state.status[node] is PENDING and state.attempts.get(node, 1) == attempt:
+                state.status[node] = READY
+                decision.ready.append(node)
+        case TimedOut(limit):
+            _timed_out(state, limit, now, decision)
+        case _:
+            assert_never(event)
+    if not state.open and decision.rows:
+        decision.finish = _finish(state, now)
+    return decision
+
+
+def _succeeded(state: ExecutionState, event: Succeeded, decision: Decision) -> None:
+    node, attempt, delta, started_at, finished_at = event
+    if not state.expects(node, attempt):
+        return
+    graph = state.graph
+    _write(
+        state, decision,
+        AttemptRow(
+            state.id, graph.ids[node], attempt, "Completed", delta.text, None, None, started_at, finished_at, None,
+            state.owner, state.fence,
+        ),
+    )  # fmt: skip
+    state.leave(node, delta)
+    _settle(state, node, COMPLETED, decision)
+
+
+def _failed(state: ExecutionState, event: Failed, decision: Decision) -> None:
+    node, attempt, failure, started_at, finished_at, final = event
+    if not state.expects(node, attempt):
+        return
+    retry_at = None if final else _retry_at(state, node, attempt, finished_at)
+    row = state.row(
+        node,
+        attempt,
+        FAILED,
+        failure=failure,
+        started_at=started_at,
+        finished_at=finished_at,
+        retry_at=retry_at,
+    )
+    _write(state, decision, row)
+    if retry_at is None:
+        _give_up(state, node, failure, decision)
+    else:
+        state.status[node] = PENDING
+        state.attempts[node] = attempt + 1
+        decision.retries.append((retry_at, node, attempt + 1))
+
+
+def _retry_at(state: ExecutionState, node: int, attempt: int, failed_at: float) -> float | None:
+    policy = state.limits[node].retry
+    return failed_at + policy.delay_seconds(attempt) if attempt <= policy.attempts else None
+
+
+def _give_up(state: ExecutionState, node: int, failure: Failure, decision: Decision) -> None:
+    state.failures[node] = failure
+    state.leave(node, None)
+    for child in state.graph.children[node]:
+        state.blocked.setdefault(child, state.graph.ids[node])
+    _settle(state, node, FAILED, decision)
+
+
+def _settle(state: ExecutionState, node: int, status: TaskStatus, decision: Decision) -> None:
+    """Mark a node as decided, and decide what that makes ready or skipped, as far as it reaches."""
+    settled = [(node, status)]
+    while settled:
+        node, status = settled.pop()
+        state.status[node] = status
+        state.open -= 1
+        _release(state, node)
+        for child in state.graph.children[node]:
+            state.waiting[child] -= 1
+            if state.waiting[child] or state.status[child] is not PENDING:
+                continue
+            if child in state.blocked:
+                _skip(state, child, f"upstream failed: {state.blocked[child]!r}", decision)
+                settled.append((child, SKIPPED))
+            else:
+                state.status[child] = READY
+                decision.ready.append(child)
+
+
+def _skip(state: ExecutionState, node: int, reason: str, decision: Decision) -> None:
+    _write(state, decision, state.row(node, 0, SKIPPED, reason=reason))
+    state.leave(node, None)
+    for child in state.graph.children[node]:
+        state.blocked.setdefault(child, state.blocked[node])
+
+
+def _release(state: ExecutionState, node: int) -> None:
+    """Drop the views that nobody will read again now that ``node`` is decided."""
+    for source in state.graph.reads[node]:
+        state.uses[source] -= 1
+        if not state.uses[source]:
+            state.after[source] = None
+
+
+def _timed_out(state: ExecutionState, limit: float, now: float, decision: Decision) -> None:
+    message = f"the execution took longer than its workflow_timeout_seconds of {limit:g}"
+    failure = Failure("WorkflowTimeoutError", message, "")
+    undecided = (PENDING, READY)
+    for node in [n for n, status in enumerate(state.status) if status in undecided and not state.waiting[n]]:
+        _write(
+            state, decision, state.row(node, state.attempt(node), FAILED, failure=failure, finished_at=now)
+        )
+        _give_up(state, node, failure, decision)
+
+
+def _write(state: ExecutionState, decision: Decision, row: AttemptRow) -> None:
+    decision.rows.append(row)
+    if row.delta is not None and len(row.delta) > KEPT_DELTA:
+        row = row._replace(delta=None)
+    state.history.append(row)
+
+
+def _finish(state: ExecutionState, now: float) -> FinishRow:
+    status = Status.FAILED if state.failures else Status.COMPLETED
+    return FinishRow(status, failure_message(state), now, state.id, state.owner, state.fence)
+
+
+def failure_message(state: ExecutionState) -> str | None:
+    """What failed, in declared order: task, type and message of each; ``None`` if nothing did."""
+    lines = [
+        f"task {state.graph.ids[node]!r} failed: {state.failures[node]}" for node in sorted(state.failures)
+    ]
+    # A lone surrogate in a message is data to a body and no text to a database.
+    return "; ".join(lines).encode("utf-8", "backslashreplace").decode() or None
+
+
+class StoredAttempt(NamedTuple):
+    """An attempt as read back from the database."""
+
+    task: str
+    attempt: int
+    status: str
+    delta: str | None
+    error: str | None
+    reason: str | None
+    started_at: float | None
+    finished_at: float | None
+    retry_at: float | None
+    crashes: int
+    charges: int
+    alone: bool
+
+
+def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float) -> Decision:
+    """Bring a new state to where its stored attempts say it was.
+
+    Returns:
+        What to do now: which nodes are ready, which wait for a retry. It holds no rows, and no finish: an execution
+        whose last task was settled was finished in the same transaction.
+    """
+    decision = Decision()
+    latest: dict[int, StoredAttempt] = {}
+    for stored in attempts:
+        node = state.graph.index[stored.task]
+        if stored.status in (COMPLETED, FAILED, SKIPPED):
+            state.history.append(_summary(state, stored))
+        if node not in latest or stored.attempt >= latest[node].attempt:
+            latest[node] = stored
+    for node in state.graph.order:
+        _restore_node(state, node, latest.get(node))
+    for node, status in enumerate(state.status):
+        if status is PENDING and not state.waiting[node]:
+            _restore_open(state, node, latest.get(node), now, decision)
+    return decision
+
+
+def _summary(state: ExecutionState, stored: StoredAttempt) -> AttemptRow:
+    return AttemptRow(
+        state.id, stored.task, stored.attempt, stored.status, None, stored.error, stored.reason, stored.started_at,
+        stored.finished_at, stored.retry_at, state.owner, state.fence,
+    )  # fmt: skip
+
+
+def _restore_node(state: ExecutionState, node: int, stored: StoredAttempt | None) -> None:
+    if stored is None:
+        return
+    if stored.status == COMPLETED:
+        state.leave(node, Delta.from_text(stored.delta or "{}"))
+    elif stored.status == SKIPPED:
+        state.leave(node, None)
+        for child in state.graph.children[node]:
+            state.blocked.setdefault(child, state.blocked.get(node, state.graph.ids[node]))
+    elif stored.status == FAILED and stored.retry_at is None:
+        failure = Failure.from_text(stored.error) if stored.error else Failure("Error", "", "")
+        state.failures[node] = failure
+        state.leave(node, None)
+        for child in state.graph.children[node]:
+            state.blocked.setdefault(child, state.graph.ids[node])
+    else:
+        return
+    state.status[node] = TaskStatus(stored.status)
+    state.open -= 1
+    _release(state, node)
+    for child in state.graph.children[node]:
+        state.waiting[child] -= 1
+
+
+def _restore_open(
+    state: ExecutionState, node: int, stored: StoredAttempt | None, now: float, decision: Decision
+) -> None:
+    if stored is not None:
+        attempt = stored.attempt + 1 if stored.status == FAILED else stored.attempt
+        state.attempts[node] = attempt
+        if stored.status == "Suspect":
+            state.suspects[node] = stored
+        if stored.retry_at is not None and stored.retry_at > now:
+            decision.retries.append((stored.retry_at, node, attempt))
+            return
+    state.status[node] = READY
+    decision.ready.append(node)

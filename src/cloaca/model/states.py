@@ -1,0 +1,35 @@
+"""The states of executions and tasks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The status of an execution; compares equal to its name: ``result.status == "Completed"``."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    PAUSED = "Paused"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to the execution."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+
+
+class TaskStatus(StrEnum):
+    """The status of a task, and of each attempt at it."""
+
+    PENDING = "Pending"
+    READY = "Ready"
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"

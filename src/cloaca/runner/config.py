@@ -1,0 +1,141 @@
+"""The settings of a runner."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from cloaca.engine.plan import EngineSettings
+from cloaca.errors import ConfigurationError
+
+
+class _Setting(NamedTuple):
+    default: Any
+    rule: str
+    holds: Callable[[Any], bool]
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_seconds(value: Any, *, zero: bool = False) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return is_number and (value > 0 or (zero and value == 0))
+
+
+def _is_encoders(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(t, type) and callable(f) for t, f in value.items())
+
+
+_POSITIVE = "a whole number from 1"
+_NATURAL = "a whole number from 0"
+_SECONDS = "a number of seconds above 0"
+
+SETTINGS: dict[str, _Setting] = {
+    "max_concurrent_tasks": _Setting(4, _POSITIVE, lambda v: _is_whole(v, 1)),
+    "max_concurrent_async_tasks": _Setting(1000, _POSITIVE, lambda v: _is_whole(v, 1)),
+    "task_timeout_seconds": _Setting(300, _SECONDS, _is_seconds),
+    "workflow_timeout_seconds": _Setting(None, f"{_SECONDS}, or None", lambda v: v is None or _is_seconds(v)),
+    "retry_attempts": _Setting(0, _NATURAL, lambda v: _is_whole(v, 0)),
+    "enable_recovery": _Setting(True, "True or False", lambda v: isinstance(v, bool)),
+    "crash_limit": _Setting(3, _POSITIVE, lambda v: _is_whole(v, 1)),
+    "shutdown_timeout_seconds": _Setting(
+        30, "a number of seconds from 0", lambda v: _is_seconds(v, zero=True)
+    ),
+    "window": _Setting(10_000, _POSITIVE, lambda v: _is_whole(v, 1)),
+    "encoders": _Setting(
+        None, "a mapping of types to functions, or None", lambda v: v is None or _is_encoders(v)
+    ),
+}
+
+ALIASES = {"pipeline_timeout_seconds": "workflow_timeout_seconds"}
+
+
+class DefaultRunnerConfig:
+    """How a runner works; every setting is a keyword of the constructor and an attribute.
+
+    - ``max_concurrent_tasks`` (4): sync bodies at once.
+    - ``max_concurrent_async_tasks`` (1000): async bodies at once.
+    - ``task_timeout_seconds`` (300): for tasks that say nothing of their own.
+    - ``workflow_timeout_seconds`` (None): from an execution's start to its end; ``pipeline_timeout_seconds`` is the
+      same.
+    - ``retry_attempts`` (0): retries of tasks that say nothing of their own.
+    - ``enable_recovery`` (True): take over what dead runners have left.
+    - ``crash_limit`` (3): how often a task may bring its process down while it runs alone.
+    - ``shutdown_timeout_seconds`` (30): how long ``shutdown`` waits for bodies that run.
+    - ``window`` (10,000): executions held in memory; the others wait in the database.
+    - ``encoders`` (None): what to do with values that are not JSON, such as ``{datetime: datetime.isoformat}``.
+
+    Raises:
+        ConfigurationError: A name that does not exist, with the nearest that does, or a value that cannot be.
+
+    Example:
+        >>> DefaultRunnerConfig(max_concurrent_tasks=8).max_concurrent_tasks
+        8
+    """
+
+    max_concurrent_tasks: int
+    max_concurrent_async_tasks: int
+    task_timeout_seconds: float
+    workflow_timeout_seconds: float | None
+    pipeline_timeout_seconds: float | None
+    retry_attempts: int
+    enable_recovery: bool
+    crash_limit: int
+    shutdown_timeout_seconds: float
+    window: int
+    encoders: Mapping[type, Callable[[Any], Any]] | None
+
+    def __init__(self, **settings: Any) -> None:
+        for name, setting in SETTINGS.items():
+            object.__setattr__(self, name, setting.default)
+        for name, value in settings.items():
+            setattr(self, name, value)
+
+    @staticmethod
+    def default() -> DefaultRunnerConfig:
+        """All settings at their defaults."""
+        return DefaultRunnerConfig()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        name = ALIASES.get(name, name)
+        setting = SETTINGS.get(name)
+        if setting is None:
+            _refuse_name(name)
+        if not setting.holds(value):
+            raise ConfigurationError(f"{name}={value!r} must be {setting.rule}")
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ALIASES:
+            return getattr(self, ALIASES[name])
+        raise AttributeError(f"DefaultRunnerConfig has no setting {name!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings by name, aliases included."""
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        return settings | {alias: settings[name] for alias, name in ALIASES.items()}
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in SETTINGS)
+        return f"DefaultRunnerConfig({shown})"
+
+    def engine_settings(self) -> EngineSettings:
+        """What the engine needs of it."""
+        return EngineSettings(
+            window=self.window,
+            task_timeout_seconds=float(self.task_timeout_seconds),
+            workflow_timeout_seconds=self.workflow_timeout_seconds,
+            retry_attempts=self.retry_attempts,
+            crash_limit=self.crash_limit,
+            recover=self.enable_recovery,
+        )
+
+
+def _refuse_name(name: str) -> NoReturn:
+    import difflib  # noqa: PLC0415 - loaded only to explain a mistake
+
+    nearest = difflib.get_close_matches(name, [*SETTINGS, *ALIASES], n=1, cutoff=0)
+    raise ConfigurationError(f"DefaultRunnerConfig has no setting {name!r}: did you mean {nearest[0]!r}?")

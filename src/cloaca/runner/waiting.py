@@ -1,0 +1,139 @@
+"""Waiting for the end of an execution, from threads and from event loops."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cloaca.engine.completions import Completions, Finished
+from cloaca.errors import ExecutionNotFoundError, RunnerError
+from cloaca.insights import read_record
+from cloaca.model.states import Status
+from cloaca.runner.result import WorkflowResult
+from cloaca.store.sqlite.store import SqliteStore
+
+POLL_SECONDS = 1.0
+"""How often the database is asked about an execution that this process does not run."""
+
+StructureOf = Callable[[str], str | None]
+
+
+class Signal:
+    """One value, handed from one thread to another once."""
+
+    __slots__ = ("_lock", "_value")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._value: Any = None
+
+    def set(self, value: Any) -> None:
+        """Hand the value over."""
+        if self._value is None:
+            self._value = value
+            self._lock.release()
+
+    def wait(self, timeout: float | None) -> Any:
+        """The value, or ``None`` if it has not come within so many seconds."""
+        if self._lock.acquire(timeout=-1 if timeout is None else timeout):
+            self._lock.release()
+        return self._value
+
+
+class Waiting:
+    """Knows when executions end: from the engine if it runs them, from the database if another process does.
+
+    Args:
+        is_live: Whether this process's engine holds an execution.
+    """
+
+    def __init__(
+        self,
+        completions: Completions,
+        store: SqliteStore,
+        is_live: Callable[[str], bool],
+        structure_of: StructureOf,
+    ) -> None:
+        self._completions = completions
+        self._store = store
+        self._is_live = is_live
+        self._structure_of = structure_of
+
+    def status(self, execution_id: str) -> Status:
+        """The status of an execution now."""
+        finished = self._completions.get(execution_id)
+        if finished is not None:
+            return Status(finished.status)
+        row = self._store.read_execution(execution_id)
+        if row is None:
+            raise ExecutionNotFoundError(f"execution {execution_id!r} is not in {self._store.url.text}")
+        return Status(row.status)
+
+    def wait(
+        self, execution_id: str, timeout: float | None, *, signal: Signal | None = None
+    ) -> WorkflowResult | None:
+        """The result, or ``None`` if it has not ended within so many seconds."""
+        if signal is None:
+            signal = Signal()
+            self._completions.wait(execution_id, signal.set)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            while True:
+                left = (
+                    POLL_SECONDS
+                    if deadline is None
+                    else min(POLL_SECONDS, max(0.0, deadline - time.monotonic()))
+                )
+                known = self._at_hand(execution_id, signal.wait(left if self._is_live(execution_id) else 0.0))
+                if known is not None:
+                    return known
+                if deadline is not None and time.monotonic() >= deadline:
+                    return None
+                if not self._is_live(execution_id):
+                    signal.wait(left)
+        finally:
+            self._completions.forget(execution_id, signal.set)
+
+    async def wait_async(self, execution_id: str) -> WorkflowResult:
+        """The result; the event loop goes on meanwhile."""
+        import asyncio  # noqa: PLC0415 - only those who await pay for it
+
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Future[Any] = loop.create_future()
+
+        def arrive(value: Finished | BaseException) -> None:
+            if not arrived.done():
+                arrived.set_result(value)
+
+        def hand_over(value: Finished | BaseException) -> None:
+            loop.call_soon_threadsafe(arrive, value)
+
+        self._completions.wait(execution_id, hand_over)
+        try:
+            while True:
+                await asyncio.wait([arrived], timeout=POLL_SECONDS)
+                value = arrived.result() if arrived.done() else None
+                if value is not None or not self._is_live(execution_id):
+                    known = await asyncio.to_thread(self._at_hand, execution_id, value)
+                    if known is not None:
+                        return known
+        finally:
+            self._completions.forget(execution_id, hand_over)
+
+    def _at_hand(self, execution_id: str, value: Finished | BaseException | None) -> WorkflowResult | None:
+        """The result from what the engine has said, or from the database."""
+        if isinstance(value, Finished):
+            return WorkflowResult(value)
+        if isinstance(value, BaseException) and not isinstance(value, RunnerError):
+            raise value
+        if value is None and self._is_live(execution_id):
+            return None
+        row = self._store.read_execution(execution_id)
+        if row is not None and row.finished_at is not None:
+            return WorkflowResult(read_record(self._store, execution_id, structure_of=self._structure_of))
+        if value is not None:
+            raise value
+        return None

@@ -1,0 +1,147 @@
+"""What goes into a store and comes out of it, the same for every database."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cloaca.model.execution import AttemptRow, FinishRow, StoredAttempt
+
+
+class StartRow(NamedTuple):
+    """A new execution, in the order of the statement that writes it."""
+
+    id: str
+    workflow: str
+    structure: str
+    version: str
+    status: str
+    owner: str | None
+    fence: int
+    input: str
+    idempotency_key: str | None
+    created_at: float
+    started_at: float | None
+
+
+class RunningRow(NamedTuple):
+    """An attempt whose body runs; ``alone`` if no other body of its runner does."""
+
+    execution_id: str
+    task: str
+    attempt: int
+    started_at: float
+    alone: bool
+    owner: str
+    fence: int
+
+
+class SuspectRow(NamedTuple):
+    """An attempt that may have brought its process down."""
+
+    execution_id: str
+    task: str
+    attempt: int
+    crashes: int
+    charges: int
+    retry_at: float
+
+
+class RunnerRow(NamedTuple):
+    """A runner that has joined and not left."""
+
+    id: str
+    epoch: int
+    turn: int
+    host: str
+    pid: int
+    joined_at: float
+
+
+class ExecutionRow(NamedTuple):
+    """An execution as stored."""
+
+    seq: int
+    id: str
+    workflow: str
+    structure: str
+    version: str
+    status: str
+    owner: str | None
+    fence: int
+    input: str
+    idempotency_key: str | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    error: str | None
+
+
+class OwnedRow(NamedTuple):
+    """An open execution of some runner."""
+
+    id: str
+    structure: str
+    fence: int
+
+
+class ClaimedExecution(NamedTuple):
+    """An execution that was just claimed, with all its attempts."""
+
+    id: str
+    workflow: str
+    structure: str
+    version: str
+    fence: int
+    input: str
+    created_at: float
+    started_at: float
+    attempts: list[StoredAttempt]
+
+
+class Existing(NamedTuple):
+    """The execution that an idempotency key names already."""
+
+    id: str
+    input: str
+
+
+class Batch:
+    """All rows of one turn. Committing it twice is the same as committing it once."""
+
+    __slots__ = ("finishes", "running", "settles", "starts", "structures")
+
+    def __init__(self) -> None:
+        self.structures: list[tuple[str, str, str]] = []
+        """(structure, workflow, graph) of workflows that were not started here before."""
+        self.starts: list[StartRow] = []
+        self.settles: list[AttemptRow] = []
+        self.running: list[RunningRow] = []
+        self.finishes: list[FinishRow] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.starts or self.settles or self.running or self.finishes)
+
+    @property
+    def _written(self) -> tuple[list[AttemptRow], list[RunningRow], list[FinishRow]]:
+        return self.settles, self.running, self.finishes
+
+    @property
+    def claims(self) -> set[tuple[str, str, int]]:
+        """``(execution, owner, fence)`` under which it writes."""
+        return {(row.execution_id, row.owner, row.fence) for rows in self._written for row in rows}
+
+    @property
+    def executions(self) -> list[str]:
+        """Ids of the executions it writes for, each once, starts first."""
+        written = [row.execution_id for rows in self._written for row in rows]
+        return list(dict.fromkeys([row.id for row in self.starts] + written))
+
+    def only(self, executions: set[str]) -> Batch:
+        """The rows of these executions."""
+        part = Batch()
+        part.structures = self.structures
+        part.starts = [row for row in self.starts if row.id in executions]
+        part.settles = [row for row in self.settles if row.execution_id in executions]
+        part.running = [row for row in self.running if row.execution_id in executions]
+        part.finishes = [row for row in self.finishes if row.execution_id in executions]
+        return part

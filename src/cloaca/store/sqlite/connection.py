@@ -1,0 +1,132 @@
+"""Opening a SQLite database, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from urllib.parse import quote
+
+from cloaca.errors import DatabaseError, MigrationError
+from cloaca.store.signals import CommitUnknown, RowRefused, StoreUnavailable
+from cloaca.store.statements import load_migrations
+from cloaca.store.url import SqliteUrl
+
+MIGRATIONS = load_migrations(os.path.join(os.path.dirname(__file__), "migrations"))
+
+_REFUSED = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+
+
+def connect(url: SqliteUrl, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open a connection of its own settings.
+
+    Raises:
+        DatabaseError: The file cannot be opened, is no SQLite database, or is damaged.
+    """
+    mode = "ro" if read_only else url.mode
+    name = ":memory:" if url.path is None else f"file:{quote(url.path)}?mode={mode}"
+    try:
+        db = sqlite3.connect(
+            name, uri=url.path is not None, isolation_level=None, check_same_thread=False,
+            timeout=url.busy_timeout_seconds,
+        )  # fmt: skip
+    except sqlite3.Error as error:
+        raise DatabaseError(explained(error, url)) from error
+    try:
+        if url.path is not None and not read_only:
+            db.execute(f"pragma journal_mode={url.journal_mode}")
+            db.execute(f"pragma synchronous={url.synchronous}")
+            # Only the holder of the gate checkpoints: before 3.51.3 a checkpoint that meets a commit of another
+            # process can corrupt the log.
+            db.execute("pragma wal_autocheckpoint=0")
+        db.execute("select 1 from sqlite_master limit 1").fetchone()
+    except sqlite3.Error as error:
+        db.close()
+        raise DatabaseError(explained(error, url)) from error
+    return db
+
+
+def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
+    """Bring the tables to the version this release needs: all in one transaction, once, whoever comes first.
+
+    Raises:
+        MigrationError: The database was made by a newer release, or refuses.
+    """
+    target = MIGRATIONS[-1][0]
+    try:
+        version = _version(db)
+        if version < target:
+            db.execute("begin immediate")
+            version = _version(db)
+            _apply(db, version)
+            db.execute("commit")
+    except sqlite3.Error as error:
+        if db.in_transaction:
+            db.execute("rollback")
+        raise MigrationError(explained(error, url), target_version=target) from error
+    if version > target:
+        raise MigrationError(
+            f"the tables of {url.text} have version {version}, this release knows {target}: upgrade pycloaca",
+            target_version=target,
+        )
+
+
+def _version(db: sqlite3.Connection) -> int:
+    known = db.execute("select 1 from sqlite_master where name = 'cloaca_migrations'").fetchone()
+    return db.execute("select max(version) from cloaca_migrations").fetchone()[0] if known else 0
+
+
+def _apply(db: sqlite3.Connection, version: int) -> None:
+    if not version:
+        db.execute("create table cloaca_migrations (version integer primary key, applied_at text not null)")
+    for number, statements in MIGRATIONS:
+        if number > version:
+            for statement in statements:
+                db.execute(statement)
+            db.execute("insert into cloaca_migrations values (?, datetime('now'))", (number,))
+
+
+def explained(error: BaseException, url: SqliteUrl) -> str:
+    """What a driver's error means for the one who has to act on it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    where = url.path or "the database in memory"
+    match code:
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return f"{where} is damaged or is not a SQLite database ({error}): restore it from a copy, or name another file"
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return locked(url)
+        case sqlite3.SQLITE_FULL:
+            return f"no space is left for {where}: free some and start again; what was committed is safe"
+        case sqlite3.SQLITE_READONLY:
+            return f"{where} cannot be written: grant write permission on the file and its folder"
+        case sqlite3.SQLITE_CANTOPEN:
+            return f"{where} cannot be opened ({error}): check that it exists and its permissions"
+        case _:
+            return f"{where}: {error}"
+
+
+def locked(url: SqliteUrl) -> str:
+    """What to say when another process did not let go."""
+    return (
+        f"{url.path or 'the database in memory'} was locked by another process for {url.busy_timeout_seconds:g} s: end "
+        "that process's transaction (a stopped process goes on holding it), or wait longer with ?timeout=SECONDS"
+    )
+
+
+def refusal(error: Exception, url: SqliteUrl, *, at_commit: bool) -> Exception:
+    """Which of the store's signals an error is.
+
+    Running out of space is known to have failed even at the commit: the frame that would make it valid was not
+    written. After any other error there, nobody knows.
+    """
+    if isinstance(error, _REFUSED):
+        return RowRefused(str(error))
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if at_commit and code != sqlite3.SQLITE_FULL:
+        return CommitUnknown(str(error))
+    return StoreUnavailable(DatabaseError(explained(error, url)))

@@ -1,0 +1,149 @@
+"""File locks beside a SQLite database: the proof that a runner lives, and the gate that writers queue at.
+
+They lie in a folder of their own, ``app.db-locks``: closing any descriptor of the database's own files would drop the
+locks that SQLite holds on them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from types import TracebackType
+
+logger = logging.getLogger("cloaca.store")
+
+GATE_POLL_SECONDS = 0.0005
+
+_held: dict[str, LockFile] = {}
+
+
+def _close_in_child() -> None:
+    # A child that kept the descriptor would keep its parent's runner alive in the eyes of everybody else.
+    for lock in list(_held.values()):
+        lock.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
+
+
+class LockFile:
+    """An open file to ``flock``; the kernel drops the lock when the process ends, however it ends."""
+
+    __slots__ = ("_descriptor", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def try_lock(self) -> bool:
+        """Take the lock if it is free."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file and with it drop the lock; safe to call twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def unlock(self) -> None:
+        """Let others have the lock."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+
+class Gate:
+    """What writers of several processes queue at, so that none of them meets a locked database.
+
+    Args:
+        timeout: Seconds to wait for it; its holder may be a process that was stopped.
+    """
+
+    __slots__ = ("_lock", "_timeout")
+
+    def __init__(self, lock: LockFile, timeout: float) -> None:
+        self._lock = lock
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        if self._lock.try_lock():
+            return
+        deadline = time.monotonic() + self._timeout
+        while not self._lock.try_lock():
+            if time.monotonic() >= deadline:
+                raise GateTimeout
+            time.sleep(GATE_POLL_SECONDS)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.unlock()
+
+    def close(self) -> None:
+        """Close its file."""
+        self._lock.close()
+
+
+class GateTimeout(Exception):  # noqa: N818 - the store says what it means
+    """Another process has held the gate for too long."""
+
+
+class RunnerLocks:
+    """The locks of one database.
+
+    Raises:
+        OSError: The folder cannot be made, or the file system knows no ``flock``.
+    """
+
+    def __init__(self, database: str, *, timeout: float) -> None:
+        self._folder = f"{database}-locks"
+        os.makedirs(self._folder, exist_ok=True)
+        lock = LockFile(self._path("gate"))
+        # Whether the file system knows flock shows at the first try; whose lock it is does not matter here.
+        if lock.try_lock():
+            lock.unlock()
+        self._gate_key = f"gate {id(lock)}"
+        _held[self._gate_key] = lock
+        self.gate = Gate(lock, timeout)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._folder, name)
+
+    def hold(self, runner: str) -> LockFile:
+        """Prove from now on that this runner lives, until the process ends or the file is closed."""
+        lock = LockFile(self._path(runner))
+        lock.try_lock()
+        _held[runner] = lock
+        return lock
+
+    def drop(self, runner: str) -> None:
+        """Stop proving it, and leave nothing behind."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._path(runner))
+        if lock := _held.pop(runner, None):
+            lock.close()
+
+    def is_alive(self, runner: str) -> bool:
+        """Whether the runner's process still holds its lock."""
+        if runner in _held:
+            return True
+        try:
+            lock = LockFile(self._path(runner))
+        except OSError:
+            logger.exception("cannot look at the lock of runner %s: taking it to be alive", runner)
+            return True
+        try:
+            return not lock.try_lock()
+        finally:
+            lock.close()
+
+    def close(self) -> None:
+        """Close the gate."""
+        _held.pop(self._gate_key, None)
+        self.gate.close()

@@ -1,0 +1,125 @@
+-- Every statement of the SQLite store, by name. Values are always bound.
+
+-- name: join_runner
+insert into cloaca_runners (id, host, pid, joined_at) values (?, ?, ?, ?);
+
+-- name: list_runners
+select id, epoch, turn, host, pid, joined_at from cloaca_runners order by joined_at;
+
+-- name: leave_runner
+delete from cloaca_runners where id = ?;
+
+-- name: advance_turn
+-- The first statement of every turn. Whoever declares this runner dead increments its epoch first, so a runner that
+-- was declared dead changes no row here and knows that it has lost everything.
+update cloaca_runners set turn = ?3 where id = ?1 and epoch = ?2 and turn = ?3 - 1;
+
+-- name: read_turn
+select epoch, turn from cloaca_runners where id = ?;
+
+-- name: declare_dead
+update cloaca_runners set epoch = epoch + 1 where id = ?;
+
+-- name: keep_structure
+insert into cloaca_structures (structure, workflow, graph) values (?, ?, ?) on conflict do nothing;
+
+-- name: read_structures
+select structure, graph from cloaca_structures
+where structure in (select value from json_each(?));
+
+-- name: start_execution
+insert into cloaca_executions
+    (id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+on conflict do nothing;
+
+-- name: find_by_key
+select id, input from cloaca_executions where workflow = ? and idempotency_key = ?;
+
+-- name: find_started
+select 1 from cloaca_executions where id = ?1 and owner is ?2 and fence = ?3;
+
+-- name: settle_attempt
+insert into cloaca_attempts
+    (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at)
+select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+where exists (select 1 from cloaca_executions where id = ?1 and owner = ?11 and fence = ?12)
+on conflict (execution_id, task, map_index, attempt) do update set
+    status = excluded.status, delta = excluded.delta, error = excluded.error, reason = excluded.reason,
+    started_at = excluded.started_at, finished_at = excluded.finished_at, retry_at = excluded.retry_at, alone = 0
+where cloaca_attempts.status in ('Running', 'Suspect');
+
+-- name: note_running
+insert into cloaca_attempts (execution_id, task, attempt, status, started_at, alone)
+select ?1, ?2, ?3, 'Running', ?4, ?5
+where exists (select 1 from cloaca_executions where id = ?1 and owner = ?6 and fence = ?7)
+on conflict (execution_id, task, map_index, attempt) do update set
+    status = 'Running', started_at = excluded.started_at, retry_at = null, alone = excluded.alone
+where cloaca_attempts.status in ('Running', 'Suspect');
+
+-- name: finish_execution
+update cloaca_executions set status = ?1, error = ?2, finished_at = ?3, owner = null
+where id = ?4 and owner = ?5 and fence = ?6 and finished_at is null;
+
+-- name: still_owned
+select id from cloaca_executions where id = ?1 and owner = ?2 and fence = ?3 and finished_at is null;
+
+-- name: read_owned
+select id, structure, fence from cloaca_executions
+where owner = ?1 and finished_at is null
+order by exists (
+    select 1 from cloaca_attempts where execution_id = cloaca_executions.id and status = 'Running' and alone = 1
+), seq
+limit ?2;
+
+-- name: count_alone
+select count(*) from cloaca_executions join cloaca_attempts on execution_id = id
+where owner = ?1 and cloaca_executions.finished_at is null and cloaca_attempts.status = 'Running' and alone = 1;
+
+-- name: suspect_attempt
+-- Only while the dead runner still owns the execution: another may have taken it over since it was read.
+insert into cloaca_attempts (execution_id, task, attempt, status, crashes, charges, retry_at)
+select ?1, ?2, ?3, 'Suspect', ?4, ?5, ?6
+where exists (select 1 from cloaca_executions where id = ?1 and owner = ?7 and finished_at is null)
+on conflict (execution_id, task, map_index, attempt) do update set
+    status = 'Suspect', crashes = excluded.crashes, charges = excluded.charges, retry_at = excluded.retry_at, alone = 0
+where cloaca_attempts.status in ('Running', 'Suspect');
+
+-- name: release_execution
+update cloaca_executions set owner = null, fence = fence + 1
+where id = ?1 and owner = ?2 and finished_at is null;
+
+-- name: clear_alone
+update cloaca_attempts set alone = 0
+where execution_id = ?1 and alone = 1
+    and exists (select 1 from cloaca_executions where id = ?1 and owner = ?2 and finished_at is null);
+
+-- name: list_waiting
+select distinct workflow, structure from cloaca_executions where owner is null and finished_at is null;
+
+-- name: claim_executions
+update cloaca_executions
+set owner = ?1, fence = fence + 1, status = 'Running', started_at = coalesce(started_at, ?2)
+where seq in (
+    select seq from cloaca_executions
+    where owner is null and finished_at is null and structure in (select value from json_each(?3))
+    order by seq limit ?4
+)
+returning id, workflow, structure, version, fence, input, created_at, started_at;
+
+-- name: read_attempts
+select task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes, charges, alone
+from cloaca_attempts where execution_id = ? order by task, map_index, attempt;
+
+-- name: read_execution
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error
+from cloaca_executions where id = ?;
+
+-- name: list_executions
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error
+from cloaca_executions
+where (?1 is null or workflow = ?1) and (?2 is null or status = ?2)
+    and (?3 is null or seq < (select seq from cloaca_executions where id = ?3))
+order by seq desc limit ?4;

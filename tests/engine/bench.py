@@ -1,0 +1,143 @@
+"""One database and runners that are driven by hand, one step at a time."""
+
+import itertools
+import queue
+
+from cloaca.authoring.task import Task
+from cloaca.authoring.workflow import Workflow
+from cloaca.engine.core import Core
+from cloaca.engine.engine import Engine
+from cloaca.engine.events import NewExecution, StartRequest
+from cloaca.engine.executors import Executors
+from cloaca.engine.plan import EngineSettings
+from cloaca.model.values import encode, joined
+from tests.engine.faults import Faults, FaultyStore
+from tests.engine.hands import HandClock, HandExecutor
+
+ids = itertools.count(1)
+
+
+def workflow(name, bodies, **dependencies):
+    """``bodies`` by task id, each a function of the context or a task's options; the rest says what depends on what."""
+    tasks = []
+    for id, body in bodies.items():
+        options = body if isinstance(body, dict) else {"function": body}
+        tasks.append(Task(id=id, dependencies=tuple(dependencies.get(id, "").split()), **options))
+    return Workflow(name, tasks=tasks)
+
+
+def chain(*ids, **options):
+    """Tasks one after the other that do nothing."""
+    bodies = {id: {"function": lambda context: None, **options} for id in ids}
+    return workflow("chain", bodies, **dict(itertools.pairwise(reversed(ids))))
+
+
+class Hand:
+    """A runner; ``turn`` takes everything that waits unless it is told otherwise."""
+
+    def __init__(self, bench, *, slots=4, **settings):
+        self.bench = bench
+        self.store = FaultyStore(bench.url, bench.faults)
+        self.executor = HandExecutor(bench.clock, slots=slots)
+        self.inbox = queue.SimpleQueue()
+        executors = Executors(self.executor, None)
+        self.core = Core(
+            self.store, executors, clock=bench.clock, inbox=self.inbox, settings=EngineSettings(**settings)
+        )
+        self.pauses = []
+        self.engine = Engine(
+            self.core, find_workflow=lambda name: None, make_id=lambda: f"r{next(ids)}", pause=self.pause
+        )
+        self.engine.ownership.join()
+        self.turn()
+
+    def pause(self, seconds):
+        self.pauses.append(seconds)
+        self.bench.clock.move(seconds)
+        self.bench.paused(self)
+
+    def turn(self, *messages):
+        self.engine.turn([*messages, *self.engine._take_all()])
+
+    def ask(self, workflow, *inputs, key=None):
+        """Put a request into the inbox; its answer comes into the list that is returned."""
+        made = []
+        for data in inputs or ({},):
+            texts = {name: encode(value, name) for name, value in data.items()}
+            made.append(NewExecution(f"e{next(ids)}", texts, joined(texts), key))
+        answers = []
+        self.inbox.put(StartRequest(workflow, "v", made, answers.append))
+        return [new.id for new in made], answers
+
+    def start(self, workflow, *inputs, key=None):
+        """Start executions with a turn of their own; returns the id of the first."""
+        executions, answers = self.ask(workflow, *inputs, key=key)
+        self.turn()
+        assert answers == [{}]
+        return executions[0]
+
+    def begin(self):
+        """Let a body begin."""
+        return self.executor.take()
+
+    def end(self, job):
+        """Let a body end, and its outcome arrive."""
+        outcome = self.executor.end(job)
+        self.inbox.put(outcome)
+        return outcome
+
+    def run(self, turns=100):
+        """Run bodies one at a time, each with a turn of its own, until none is left."""
+        for _ in range(turns):
+            job = self.begin()
+            if job is None:
+                return
+            self.end(job)
+            self.turn()
+
+    def submitted(self):
+        return [(job.task.id, job.attempt) for job in self.executor.jobs]
+
+
+class Bench:
+    """A database, its clock and its faults."""
+
+    def __init__(self, url):
+        self.url = url
+        self.clock = HandClock()
+        self.faults = Faults()
+        self.observer = FaultyStore(url)
+        self.hands = []
+        self.paused = lambda hand: None
+
+    def hand(self, **settings):
+        self.hands.append(Hand(self, **settings))
+        return self.hands[-1]
+
+    def crash(self, hand):
+        self.hands.remove(hand)
+        hand.store.die()
+
+    def recover(self, **settings):
+        """A new runner that has taken over from the dead."""
+        return self.hand(**settings)
+
+    def fail(self, *faults):
+        self.faults.coming.extend(faults)
+
+    def execution(self, id):
+        return self.observer.read_execution(id)
+
+    def attempts(self, id):
+        return [(row.task, row.attempt, row.status) for row in self.observer.read_attempts(id)]
+
+    def commits(self, work):
+        """How many transactions ``work`` takes."""
+        before = self.faults.commits
+        work()
+        return self.faults.commits - before
+
+    def close(self):
+        for hand in self.hands:
+            hand.store.die()
+        self.observer.close()

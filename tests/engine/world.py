@@ -1,0 +1,263 @@
+"""Runners, bodies and faults of one schedule, all moved by one source of chances."""
+
+import queue
+import sqlite3
+from collections import defaultdict
+
+from cloaca.engine.core import Core
+from cloaca.engine.engine import Engine
+from cloaca.engine.events import NewExecution, StartRequest, Stop
+from cloaca.engine.executors import Executors
+from cloaca.errors import DatabaseError
+from cloaca.model.values import encode, joined
+from cloaca.store.signals import CommitUnknown, StoreUnavailable
+from tests.engine.faults import Crash, Faults, FaultyStore
+from tests.engine.hands import HandClock, HandExecutor
+from tests.engine.scenario import POISON
+
+ENDLESS = ("hang", "late")
+
+
+class Runner:
+    """One runner, as if in a process of its own; ``bodies`` are the jobs whose bodies have begun and not ended."""
+
+    def __init__(self, world, make_id):
+        self.world = world
+        self.store = FaultyStore(world.url, world.faults)
+        self.executor = HandExecutor(world.clock, slots=world.slots, submitted=self.submitted)
+        self.inbox = queue.SimpleQueue()
+        core = Core(
+            self.store,
+            Executors(self.executor, None),
+            clock=world.clock,
+            inbox=self.inbox,
+            settings=world.settings,
+        )
+        find = world.workflows.get
+        self.engine = Engine(core, find_workflow=find, make_id=make_id, pause=self.pause)
+        self.engine.ownership._ask_for = self.ask_for
+        self.bodies = []
+        self.in_turn = False
+        self.disturbed = False
+        """Whether it was taken for dead, ended or died: what it ran may run again."""
+
+    def submitted(self, jobs):
+        self.world.witness.submitted(jobs)
+
+    def ask_for(self, names):
+        """Looking workflows up takes a thread; here it takes no time."""
+        ownership = self.engine.ownership
+        unknown = names - ownership._looked_up
+        ownership._looked_up |= unknown
+        if unknown:
+            ownership._look_up(sorted(unknown))
+
+    def pause(self, seconds):
+        self.world.background()
+        self.world.tick(seconds)
+
+    @property
+    def has_news(self):
+        wait = self.engine._seconds_to_wait()
+        return bool(self.engine.core.set_aside) or not self.inbox.empty() or (wait is not None and wait <= 0)
+
+    def messages(self, most):
+        messages, self.engine.core.set_aside = self.engine.core.set_aside, []
+        while not messages or len(messages) < most:
+            try:
+                messages.append(self.inbox.get_nowait())
+            except queue.Empty:
+                break
+        return messages
+
+
+class Asked:
+    """A request and what was answered."""
+
+    def __init__(self, runs, request, runner):
+        self.runs = runs
+        self.request = request
+        self.runner = runner
+        self.answers = []
+
+
+class World:
+    """Everything of one schedule. Nothing in it happens by itself: see ``act`` and ``settle_down``."""
+
+    def __init__(self, random, url, witness):
+        self.random = random
+        self.url = url
+        self.witness = witness
+        self.clock = HandClock()
+        self.faults = Faults()
+        self.faults.refused = (POISON,)
+        self.runners = []
+        self.asked = []
+        self.outcomes = []
+        self.delivered = []
+        self.ran = defaultdict(list)
+        """By execution, task and attempt: the runners in which its body began."""
+        self.crashes = 0
+        self._ids = self._names = 0
+
+    def populate(self, scenario):
+        self.scenario = scenario
+        self.settings, self.slots = scenario.settings, scenario.slots
+        self.workflows = {plan.workflow.name: plan.workflow for plan in scenario.plans}
+        self.run_of = {}
+        self.unstarted = list(scenario.runs)
+        self.join()
+
+    # -- runners -------------------------------------------------------------------------------------------------------
+
+    def make_id(self):
+        self._names += 1
+        return f"r{self._names}"
+
+    def join(self):
+        """Start a runner; it may fail to, or die of it."""
+        runner = Runner(self, self.make_id)
+        try:
+            runner.engine.ownership.join()
+        except (Crash, StoreUnavailable, CommitUnknown, DatabaseError):
+            runner.store.die()
+            return
+        self.runners.append(runner)
+
+    def crash(self, runner):
+        self.crashes += 1
+        runner.disturbed = True
+        self.runners.remove(runner)
+        runner.store.die()
+        self.outcomes = [(to, outcome) for to, outcome in self.outcomes if to is not runner]
+
+    def turn(self, runner, messages):
+        runner.in_turn = True
+        try:
+            runner.engine.turn(messages)
+        except Crash:
+            self.crash(runner)
+        runner.in_turn = False
+
+    def shut_down(self, runner):
+        """A clean end: what runs is handed over."""
+        runner.disturbed = True
+        self.runners.remove(runner)
+        runner.in_turn = True
+        try:
+            runner.engine.turn([Stop(0)])
+            runner.engine._hand_over(Stop(0))
+        except Crash:
+            runner.store.die()
+            self.crashes += 1
+            return
+        for message in runner.engine._take_all():
+            if isinstance(message, StartRequest):
+                message.answer(RuntimeError("shut down"))
+        runner.store.look_dead()
+        runner.store.close()
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def ask(self, runs, runner):
+        made = [self.new_execution(run) for run in runs]
+        asked = Asked(runs, StartRequest(runs[0].plan.workflow, "v", made), runner)
+        asked.request.answer = lambda answer: self.answered(asked, answer)
+        self.asked.append(asked)
+        runner.inbox.put(asked.request)
+
+    def new_execution(self, run):
+        self._ids += 1
+        execution = f"e{self._ids}"
+        self.run_of[execution] = run
+        texts = {key: encode(value, key) for key, value in run.initial.items()}
+        return NewExecution(execution, texts, joined(texts), f"k{run.number}" if run.number % 2 else None)
+
+    def answered(self, asked, answer):
+        asked.answers.append(answer)
+        self.witness.answered(asked, answer)
+
+    # -- bodies --------------------------------------------------------------------------------------------------------
+
+    def fate(self, job):
+        return self.run_of[job.execution_id].fate(job.node, job.attempt)
+
+    def begin(self, job):
+        """Called as a body begins; says how it is to end."""
+        return self.fate(job)
+
+    def take(self, runner):
+        job = runner.executor.take()
+        if job is not None:
+            key = job.execution_id, job.task.id, job.attempt
+            self.witness.began(job, runner, self.ran[key])
+            self.ran[key].append(runner)
+            runner.bodies.append(job)
+        return job
+
+    def can_end(self, job):
+        fate = self.fate(job)
+        over = self.clock.monotonic() - job.started > job.timeout_seconds + 1e-6
+        return fate != "hang" and (fate != "late" or over)
+
+    def end(self, runner, job):
+        if self.fate(job) == "kill" and not job.cancelled:
+            self.kill(runner)
+            return
+        runner.bodies.remove(job)
+        self.outcomes.append((runner, runner.executor.end(job)))
+
+    def kill(self, runner):
+        if runner.in_turn:
+            raise Crash
+        self.crash(runner)
+
+    def deliver(self, number):
+        runner, outcome = self.outcomes.pop(number)
+        runner.inbox.put(outcome)
+        self.delivered.append(outcome)
+
+    def deliver_again(self):
+        """An outcome comes twice, or comes to the runner that has taken over."""
+        if self.delivered and self.runners:
+            self.random.choice(self.runners).inbox.put(self.random.choice(self.delivered[-3:]))
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def tick(self, seconds):
+        """Let time pass. A body that is to end by itself does so before its limit."""
+        for runner in sorted(self.runners, key=lambda runner: runner.in_turn):
+            for job in list(runner.bodies):
+                over = job.started + job.timeout_seconds - self.clock.monotonic() - seconds < 1e-6
+                if over and self.fate(job) not in ENDLESS and job in runner.bodies and not job.cancelled:
+                    self.end(runner, job)
+        self.clock.move(seconds)
+
+    def background(self):
+        """What goes on while a turn waits: bodies begin and end, messages come."""
+        for _ in range(self.random.randint(0, 2)):
+            runner = self.random.choice(self.runners) if self.runners else None
+            if runner is None:
+                return
+            if self.random.random() < 0.5:
+                self.take(runner)
+            elif self.outcomes:
+                self.deliver(self.random.randrange(len(self.outcomes)))
+            elif self.unstarted:
+                self.start_some(runner)
+
+    def start_some(self, runner):
+        first = self.random.choice(self.unstarted)
+        alike = [
+            run
+            for run in self.unstarted
+            if run.plan is first.plan and run is not first and not run.number % 2
+        ]
+        runs = [first, *alike[: self.random.randint(0, 2)]] if not first.number % 2 else [first]
+        self.unstarted = [run for run in self.unstarted if run not in runs]
+        self.ask(runs, runner)
+
+
+def observer(url):
+    """A connection that sees what is committed."""
+    return sqlite3.connect(url.path, isolation_level=None)

@@ -1,0 +1,65 @@
+"""What a user's type checker sees; checked by test_typing.py, never run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_type
+
+from cloaca.authoring.builder import WorkflowBuilder
+from cloaca.authoring.decorator import task
+from cloaca.authoring.registry import find_workflow, register_workflow_constructor
+from cloaca.authoring.task import Task
+from cloaca.authoring.workflow import Workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+
+@task
+def bare(context: dict[str, Any]) -> int:
+    return len(context)
+
+
+@task(
+    id="with-options",
+    dependencies=["bare", bare],
+    retry_attempts=3,
+    retry_backoff="linear",
+    timeout_seconds=5,
+)
+def called(context: dict[str, Any], handle: object, *, limit: int = 10) -> str:
+    return str(limit)
+
+
+@task()
+async def later(context: dict[str, Any]) -> None: ...
+
+
+assert_type(bare({}), int)
+assert_type(called({}, None, limit=3), str)
+assert_type(bare.id, str)
+assert_type(bare.dependencies, tuple[str, ...])
+assert_type(bare.timeout_seconds, float | None)
+kept: Task[..., Coroutine[Any, Any, None]] = later
+
+bare(3)  # type: ignore[arg-type]
+called({}, None, limt=3)  # type: ignore[call-arg]
+task(retry_attemps=3)  # type: ignore[call-overload]
+task(retry_backoff="quadratic")  # type: ignore[call-overload]
+
+builder = WorkflowBuilder("etl", tenant="acme").description("moves data").tag("team", "a")
+assert_type(builder.add_task("bare").add_task(called).add_task(later), WorkflowBuilder)
+builder.add_task(3)  # type: ignore[arg-type]
+
+workflow = builder.build()
+assert_type(workflow, Workflow)
+assert_type(workflow.tasks, list[str])
+assert_type(workflow.dependencies, dict[str, list[str]])
+assert_type(workflow.get_execution_levels(), list[list[str]])
+workflow.name = "other"  # type: ignore[misc]
+
+register_workflow_constructor("etl", lambda: workflow)
+register_workflow_constructor("etl", workflow)  # type: ignore[arg-type]
+assert_type(find_workflow("etl"), Workflow | None)
+
+with WorkflowBuilder("inside") as inside:
+    assert_type(inside, WorkflowBuilder)
