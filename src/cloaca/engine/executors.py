@@ -84,7 +84,7 @@ class Executors:
         return [job for executor in self._all for job in executor.slots.running()]
 
     def hold(self) -> list[Job]:
-        """Start nothing more until ``resume``; what runs at that moment is returned."""
+        """Start nothing more until ``resume``; what runs, or was let past and is about to, is returned."""
         self._held = True
         return [job for executor in self._all for job in executor.slots.hold()]
 

@@ -82,10 +82,10 @@ class Slots:
             return list(self._running.values())
 
     def hold(self) -> list[Job]:
-        """Start nothing more until ``resume``; what runs at that moment is returned."""
+        """Start nothing more until ``resume``; what runs, or was let past and is about to, is returned."""
         with self._lock:
             self._held = True
-            return list(self._running.values())
+            return [*self._running.values(), *self._exclusive]
 
     def run_exclusively(self, job: Job) -> None:
         """Let one job pass while the others are held."""
