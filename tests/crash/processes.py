@@ -13,6 +13,7 @@ import cloaca
 
 # Loaded before any fork, so that no point pays for it.
 import cloaca.executors.loop
+from cloaca.authoring import registry
 from cloaca.store.sqlite import connection, store
 from cloaca.store.url import SqliteUrl
 from tests.crash.journal import Journal
@@ -75,7 +76,9 @@ def audit_new_databases() -> None:
 
 @contextmanager
 def runner_on(site: Site, scenario: Scenario, *, register_first: bool) -> Iterator[cloaca.DefaultRunner]:
-    """A runner that knows the scenario's workflows, shut down at the end of the block."""
+    """A runner that knows the scenario's workflows and no others, shut down at the end of the block."""
+    # What this process registered before would be run in their place until they are registered.
+    registry.use(registry.Registry())
     recorder = Recorder(site.journal, site.database)
 
     def register() -> None:
