@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cloaca.authoring.names import nearest, shown
 from cloaca.errors import ConfigurationError, ExecutionNotFoundError
 from cloaca.model.context import Context
 from cloaca.model.delta import EMPTY, Delta
@@ -20,6 +21,9 @@ from cloaca.model.view import View
 if TYPE_CHECKING:
     from cloaca.store.rows import ExecutionRow
     from cloaca.store.sqlite.store import SqliteStore
+
+_MOST = 2**31 - 1
+"""The largest limit of a list: databases take it everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +153,10 @@ def read_record(
     Raises:
         ExecutionNotFoundError: There is none of this id.
     """
-    row = store.read_execution(execution_id)
+    row = _execution(store, execution_id)
     if row is None:
         raise ExecutionNotFoundError(
-            f"execution {execution_id!r} is not in {store.url.text}: check the id, and that this is its database"
+            f"execution {shown(execution_id)} is not in {store.url.text}: check the id, and that this is its database"
         )
     graph = Graph.thawed(store.read_structures([row.structure])[row.structure])
     attempts = store.read_attempts(execution_id)
@@ -204,13 +208,34 @@ def list_summaries(
     store: SqliteStore, *, workflow_name: str | None, status: str | None, limit: int, after: str | None
 ) -> list[ExecutionSummary]:
     """Executions, newest first; the next page is ``after`` the last id of this one."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ConfigurationError(f"limit={limit!r} must be a whole number from 1")
-    if status is not None and status not in set(Status):
-        raise ConfigurationError(f"status={status!r} is none of {', '.join(Status)}")
-    if after is not None and store.read_execution(after) is None:
+    _check_filters(workflow_name, status, limit)
+    if after is not None and _execution(store, after) is None:
         raise ExecutionNotFoundError(
-            f"execution {after!r} is not in {store.url.text}: page after one that is"
+            f"execution {shown(after)} is not in {store.url.text}: page after one that is"
         )
+    if workflow_name is not None and _is_unstorable(workflow_name):
+        return []
     rows = store.list_executions(workflow=workflow_name, status=status, after=after, limit=limit)
     return [ExecutionSummary(*_summary_fields(row)) for row in rows]
+
+
+def _check_filters(workflow_name: Any, status: Any, limit: Any) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MOST:
+        raise ConfigurationError(f"limit={shown(limit)} must be a whole number from 1 to {_MOST}")
+    if status is not None and status not in list(Status):
+        hint = nearest(str(status).capitalize(), map(str, Status)) or f"there are {', '.join(Status)}"
+        raise ConfigurationError(f"status={shown(status)} is no status of an execution: {hint}")
+    if workflow_name is not None and not isinstance(workflow_name, str):
+        raise ConfigurationError(f"workflow_name={shown(workflow_name)} must be a str, or None for all")
+
+
+def _execution(store: SqliteStore, execution_id: Any) -> ExecutionRow | None:
+    """The row of an id, which may be anything that somebody typed."""
+    if not isinstance(execution_id, str) or _is_unstorable(execution_id):
+        return None
+    return store.read_execution(execution_id)
+
+
+def _is_unstorable(text: str) -> bool:
+    """Whether no database could have stored it: half a character is in it."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -51,3 +51,14 @@ class CurrentAttempt:
 
 
 current_attempt: ContextVar[CurrentAttempt | None] = ContextVar("cloaca_current_attempt", default=None)
+
+
+@contextmanager
+def slot_lent() -> Iterator[None]:
+    """Free the slot of the body that runs here, if one does, while it waits inside the block."""
+    attempt = current_attempt.get()
+    if attempt is None:
+        yield
+    else:
+        with attempt.slot_lent():
+            yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 from cloaca.engine.plan import EngineSettings
 from cloaca.errors import ConfigurationError
@@ -132,6 +132,17 @@ class DefaultRunnerConfig:
             crash_limit=self.crash_limit,
             recover=self.enable_recovery,
         )
+
+
+def checked_timeout(timeout: Any) -> float | None:
+    """The seconds to wait at most, or ``None`` for as long as it takes.
+
+    Raises:
+        ConfigurationError: It is no time.
+    """
+    if timeout is None or timeout == math.inf or _is_seconds(timeout, zero=True):
+        return cast("float | None", timeout)
+    raise ConfigurationError(f"timeout={timeout!r} must be a number of seconds from 0, or None")
 
 
 def _refuse_name(name: str) -> NoReturn:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from cloaca.errors import WorkflowTimeoutError
+from cloaca.errors import RunnerError, WorkflowTimeoutError
+from cloaca.executors.current import slot_lent
 from cloaca.model.states import Status
+from cloaca.runner.config import checked_timeout
 from cloaca.runner.result import WorkflowResult
+from cloaca.runner.waiting import is_on_event_loop
 
 if TYPE_CHECKING:
     from cloaca.runner.waiting import Waiting
@@ -42,16 +45,17 @@ class ExecutionHandle:
         return self._waiting.status(self._execution_id)
 
     def result(self, timeout: float | None = None) -> WorkflowResult:
-        """Wait for the end.
+        """Wait for the end; inside a body its slot is free meanwhile, as in ``execute``.
 
         Args:
             timeout: Seconds to wait at most; ``None`` waits as long as it takes.
 
         Raises:
             WorkflowTimeoutError: It has not ended by then; it goes on.
-            RunnerError: The runner was shut down first; the execution goes on in the next one.
+            RunnerError: The runner was shut down first, and the execution goes on in the next one; or this would
+                block an event loop.
         """
-        ended = self._waiting.wait(self._execution_id, timeout)
+        ended = self._ended("result", timeout)
         if ended is None:
             raise WorkflowTimeoutError(
                 f"execution {self._execution_id} of {self._workflow_name!r} has not ended after {timeout:g} s: it goes "
@@ -62,10 +66,24 @@ class ExecutionHandle:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; false if it has not come within so many seconds."""
-        return self._waiting.wait(self._execution_id, timeout) is not None
+        return self._ended("wait", timeout) is not None
+
+    def _ended(self, method: str, timeout: float | None) -> WorkflowResult | None:
+        timeout = checked_timeout(timeout)
+        if timeout == 0 or is_on_event_loop():
+            ended = self._waiting.wait(self._execution_id, 0)
+            if ended is None and timeout != 0:
+                raise RunnerError(f"{method}() would block the event loop of this thread: await the handle")
+            return ended
+        with slot_lent():
+            return self._waiting.wait(self._execution_id, timeout)
 
     def __await__(self) -> Generator[Any, None, WorkflowResult]:
-        return self._waiting.wait_async(self._execution_id).__await__()
+        return self._awaited().__await__()
+
+    async def _awaited(self) -> WorkflowResult:
+        with slot_lent():
+            return await self._waiting.wait_async(self._execution_id)
 
     def __repr__(self) -> str:
         return f"ExecutionHandle({self._workflow_name!r}, {self._execution_id!r})"

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import queue
-import sys
 import threading
 import time
 import weakref
@@ -28,10 +27,10 @@ from cloaca.executors.threads import ThreadExecutor
 from cloaca.insights import ExecutionRecord, ExecutionSummary, list_summaries, read_record
 from cloaca.model.context import Context
 from cloaca.model.values import encode, joined
-from cloaca.runner.config import DefaultRunnerConfig
+from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.result import WorkflowResult
-from cloaca.runner.waiting import Signal, Waiting
+from cloaca.runner.waiting import Signal, Waiting, is_on_event_loop
 from cloaca.store.rows import Existing
 from cloaca.store.sqlite.store import SqliteStore
 from cloaca.store.url import parse_database_url
@@ -68,11 +67,14 @@ class DefaultRunner:
 
     def __init__(self, database_url: str | None = None, config: DefaultRunnerConfig | None = None) -> None:
         if config is not None and not isinstance(config, DefaultRunnerConfig):
-            raise ConfigurationError(f"config must be a DefaultRunnerConfig, not a {type(config).__name__}")
+            raise ConfigurationError(
+                f"config is a {type(config).__name__}, not a DefaultRunnerConfig: "
+                "write DefaultRunnerConfig(max_concurrent_tasks=8) or leave it out"
+            )
         self._config = config or DefaultRunnerConfig()
-        url = parse_database_url(
-            database_url or os.environ.get("CLOACA_DATABASE_URL") or "sqlite:///cloaca.db"
-        )
+        if database_url is None:
+            database_url = os.environ.get("CLOACA_DATABASE_URL") or "sqlite:///cloaca.db"
+        url = parse_database_url(database_url)
         self._process = os.getpid()
         self._closing = threading.Lock()
         self._closed = False
@@ -138,9 +140,7 @@ class DefaultRunner:
         self._check_thread("execute", "await execute_async(...)")
         attempt = current_attempt.get()
         if attempt is not None:
-            handle = self.start(workflow, context, idempotency_key=attempt.next_key())
-            with attempt.slot_lent():
-                result = handle.result()
+            result = self.start(workflow, context, idempotency_key=attempt.next_key()).result()
         else:
             result = self._execute(workflow, context)
         if check:
@@ -186,6 +186,10 @@ class DefaultRunner:
             WorkflowNotFoundError, TypeError, RunnerError, DatabaseError: As for ``execute``.
         """
         self._check_thread("start_many", "await asyncio.to_thread(runner.start_many, ...)")
+        if isinstance(contexts, Context | Mapping | str) or not isinstance(contexts, Iterable):
+            raise TypeError(
+                f"start_many takes a list of contexts, not a {type(contexts).__name__}: for one execution write [context]"
+            )
         request = self._request(workflow, contexts, None)
         return self._handles(request, self._ask(request)) if request.executions else []
 
@@ -194,12 +198,8 @@ class DefaultRunner:
     ) -> WorkflowResult:
         """``execute`` for event loops, and inside async bodies, where a retried body finds what it started too."""
         attempt = current_attempt.get()
-        if attempt is None:
-            result = await (await self.start_async(workflow, context))
-        else:
-            handle = await self.start_async(workflow, context, idempotency_key=attempt.next_key())
-            with attempt.slot_lent():
-                result = await handle
+        key = None if attempt is None else attempt.next_key()
+        result = await (await self.start_async(workflow, context, idempotency_key=key))
         if check:
             result.raise_for_status()
         return result
@@ -347,11 +347,11 @@ class DefaultRunner:
 
     def _check_thread(self, method: str, instead: str) -> None:
         self._check_process()
-        if _is_on_event_loop():
+        if is_on_event_loop():
             raise RunnerError(f"{method}() would block the event loop of this thread: {instead}")
         if threading.current_thread() is self._engine.thread:
             raise RunnerError(
-                f"{method}() was called on the engine's own thread, which would wait for itself"
+                f"{method}() was called on the engine's own thread, which would wait for itself: call it on another"
             )
 
     # -- ending ----------------------------------------------------------------------------------------------------
@@ -363,6 +363,9 @@ class DefaultRunner:
             timeout: Seconds to wait for bodies; without one ``shutdown_timeout_seconds`` of the configuration. Bodies
                 that run longer are left to themselves and run again in the next runner.
         """
+        timeout = checked_timeout(timeout)
+        if timeout is None:
+            timeout = self._config.shutdown_timeout_seconds
         if self._process != os.getpid():
             return
         with self._closing:
@@ -371,7 +374,7 @@ class DefaultRunner:
             self._closed = True
         _running.discard(self)
         self._unsubscribe()
-        self._inbox.put(Stop(self._config.shutdown_timeout_seconds if timeout is None else timeout))
+        self._inbox.put(Stop(timeout))
         if self._engine.thread is not None:
             self._engine.thread.join()
         self._engine.core.executors.close()
@@ -410,17 +413,6 @@ def _shutdown_all_runners() -> None:
 
 
 atexit.register(_shutdown_all_runners)
-
-
-def _is_on_event_loop() -> bool:
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _texts(context: Input, encoders: Any) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -137,3 +138,15 @@ class Waiting:
         if value is not None:
             raise value
         return None
+
+
+def is_on_event_loop() -> bool:
+    """Whether waiting in this thread would hold up an event loop."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -94,10 +94,9 @@ def _with_parent(relative: str, absolute: str | None) -> str:
         logger.warning("taking %s for an absolute path: write sqlite:///%s to say so", absolute, absolute)
         return absolute
     if not relative_parent:
-        tried = f"{os.path.dirname(relative)!r}" + (
-            f" nor {os.path.dirname(absolute)!r}" if absolute and absolute != relative else ""
-        )
-        raise DatabaseError(f"the database's folder does not exist: neither {tried}: create it first")
+        tried = {os.path.dirname(path): None for path in (relative, absolute) if path}
+        shown = " and ".join(map(repr, tried))
+        raise DatabaseError(f"the database's folder does not exist, tried {shown}: create it first")
     return relative
 
 
