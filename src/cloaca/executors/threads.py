@@ -6,6 +6,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import Context as ContextVariables
 
 from cloaca.clock import Clock
 from cloaca.executors.body import Encoders, call_body, delta_of
@@ -117,13 +118,13 @@ class ThreadExecutor:
     def _run(self, job: Job) -> bool:
         """Run one job; false where its slot was taken meanwhile, and another thread has replaced this one."""
         self.wake()
-        current_attempt.set(CurrentAttempt(job, self.slots, self.wake))
+        # Each body has context variables of its own, as if the thread were new.
         # Delivered before the slot is free: an executor that looks idle has told all it knows.
-        self._deliver(self._outcome(job))
-        current_attempt.set(None)
+        self._deliver(ContextVariables().run(self._outcome, job))
         return self.slots.finish(job)
 
     def _outcome(self, job: Job) -> Outcome:
+        current_attempt.set(CurrentAttempt(job, self.slots, self.wake))
         delta = failure = None
         try:
             context = Context.over(job.view, self._encoders)

@@ -10,7 +10,8 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, cast
 
@@ -22,7 +23,7 @@ from cloaca.engine.engine import Engine
 from cloaca.engine.events import Message, NewExecution, Registered, StartRequest, Stop
 from cloaca.engine.executors import Executor, Executors
 from cloaca.errors import ConfigurationError, IdempotencyError, RunnerError
-from cloaca.executors.current import current_attempt
+from cloaca.executors.current import CurrentAttempt, current_attempt
 from cloaca.executors.threads import ThreadExecutor
 from cloaca.insights import ExecutionRecord, ExecutionSummary, list_summaries, read_record
 from cloaca.model.context import Context
@@ -139,10 +140,12 @@ class DefaultRunner:
         """
         self._check_thread("execute", "await execute_async(...)")
         attempt = current_attempt.get()
-        if attempt is not None:
-            result = self.start(workflow, context, idempotency_key=attempt.next_key()).result()
-        else:
+        if attempt is None:
             result = self._execute(workflow, context)
+        else:
+            with _same_calls(attempt) as key:
+                handle = self.start(workflow, context, idempotency_key=key)
+            result = handle.result()
         if check:
             result.raise_for_status()
         return result
@@ -198,8 +201,12 @@ class DefaultRunner:
     ) -> WorkflowResult:
         """``execute`` for event loops, and inside async bodies, where a retried body finds what it started too."""
         attempt = current_attempt.get()
-        key = None if attempt is None else attempt.next_key()
-        result = await (await self.start_async(workflow, context, idempotency_key=key))
+        if attempt is None:
+            handle = await self.start_async(workflow, context)
+        else:
+            with _same_calls(attempt) as key:
+                handle = await self.start_async(workflow, context, idempotency_key=key)
+        result = await handle
         if check:
             result.raise_for_status()
         return result
@@ -413,6 +420,20 @@ def _shutdown_all_runners() -> None:
 
 
 atexit.register(_shutdown_all_runners)
+
+
+@contextmanager
+def _same_calls(attempt: CurrentAttempt) -> Iterator[str]:
+    """The key of the next execution that a body starts, and what it means when it belongs to another one."""
+    key = attempt.next_key()
+    call = attempt.calls
+    try:
+        yield key
+    except IdempotencyError as error:
+        raise IdempotencyError(
+            f"in an earlier run of task {attempt.job.task.id!r} call {call} of execute had another input: a body has to "
+            "make the same calls in the same order with the same input, or to use start with a key of its own"
+        ) from error
 
 
 def _texts(context: Input, encoders: Any) -> dict[str, str]:
