@@ -26,10 +26,10 @@ def takeover_in_two_transactions(patch: Patch) -> None:
     """What is claimed is read in one and claimed in the next."""
     claim = SqliteStore.claim
 
-    def claim_what_was_read(store: SqliteStore, structures: Any, **how: Any) -> list[ClaimedExecution]:
+    def claim_what_was_read(store: SqliteStore, known: Any, **how: Any) -> list[ClaimedExecution]:
         rows = store.list_executions(workflow=None, status=None, after=None, limit=100)
         read = {row.id: store.read_attempts(row.id) for row in rows}
-        return [found._replace(attempts=read[found.id]) for found in claim(store, structures, **how)]
+        return [found._replace(attempts=read[found.id]) for found in claim(store, known, **how)]
 
     patch.setattr(SqliteStore, "claim", claim_what_was_read)
 
@@ -47,13 +47,13 @@ def start_before_the_commit_of_a_dependency(patch: Patch) -> None:
 
 def claim_without_owner_check(patch: Patch) -> None:
     patch.setitem(
-        SQL, "claim_executions", _altered(SQL["claim_executions"], "where owner is null and", "where")
+        SQL, "claim_executions", _altered(SQL["claim_executions"], "where e.owner is null and", "where")
     )
 
 
 def claim_without_status_check(patch: Patch) -> None:
     statement = _altered(
-        SQL["claim_executions"], "owner is null and finished_at is null and", "owner is null and"
+        SQL["claim_executions"], "e.owner is null and e.finished_at is null", "e.owner is null"
     )
     patch.setitem(SQL, "claim_executions", statement)
 
@@ -70,8 +70,8 @@ def release_without_owner_check(patch: Patch) -> None:
 
 def body_run_again_after_its_commit(patch: Patch) -> None:
     """Who takes over does not see what is completed."""
-    statement = _altered(SQL["read_attempts"], "where ", "where status <> 'Completed' and ")
-    patch.setitem(SQL, "read_attempts", statement)
+    statement = _altered(SQL["read_attempts_of"], "where ", "where status <> 'Completed' and ")
+    patch.setitem(SQL, "read_attempts_of", statement)
 
 
 def task_decided_twice(patch: Patch) -> None:

@@ -139,7 +139,7 @@ def test_a_body_that_lasts_is_noted_as_running(bench):
 
 
 def test_a_body_that_lasts_does_not_wake_the_engine_before_its_limit(bench):
-    hand = bench.hand(patrol_seconds=1e6)
+    hand = bench.hand(patrol_seconds=1e6, heartbeat_seconds=1e6)
     hand.turn()
     bench.clock.move(1e6)
     hand.start(chain("a", timeout_seconds=100.0))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-from typing import TYPE_CHECKING
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import Clock
@@ -16,10 +15,8 @@ from cloaca.engine.timers import Timers
 from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job
 from cloaca.model.execution import Decision, Event, ExecutionState, TimedOut, advance
-from cloaca.store.rows import Existing
-
-if TYPE_CHECKING:
-    from cloaca.store.sqlite.store import SqliteStore
+from cloaca.store.rows import Existing, Known
+from cloaca.store.store import Store
 
 logger = logging.getLogger("cloaca.engine")
 
@@ -32,7 +29,7 @@ class Core:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         executors: Executors,
         *,
         clock: Clock,
@@ -50,6 +47,8 @@ class Core:
         self.live: dict[str, ExecutionState] = {}
         self.plans: dict[str, Plan] = {}
         """By structure: what can run here."""
+        self.latest: dict[str, Plan] = {}
+        """By workflow: what an execution runs that was started without a structure."""
         self.timers: Timers[Due] = Timers()
         self.backlog = True
         """Whether there may be executions in the database that nobody owns."""
@@ -67,7 +66,16 @@ class Core:
             stored = plan is not None and plan.stored
             plan = self.plans[structure] = Plan(workflow, self.settings)
             plan.stored = stored
+        self.latest[workflow.name] = plan
         return plan
+
+    @property
+    def known(self) -> list[Known]:
+        """What can be claimed."""
+        known = [Known(p.graph.name, s, s, p.workflow.version) for s, p in self.plans.items()]
+        return known + [
+            Known(name, "", plan.graph.structure, plan.workflow.version) for name, plan in self.latest.items()
+        ]
 
     def happen(self, execution_id: str, event: Event, turn: Turn) -> None:
         """Apply an event to an execution, if it is still here."""

@@ -19,6 +19,7 @@ from cloaca.engine.commit import Committer
 from cloaca.engine.completions import Finished
 from cloaca.engine.core import Core
 from cloaca.engine.events import Introduced, Message, NewExecution, Registered, StartRequest, Stop
+from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.ownership import Ownership
 from cloaca.engine.plan import Plan
 from cloaca.engine.suspects import Suspects
@@ -35,7 +36,6 @@ logger = logging.getLogger("cloaca.engine")
 
 EVENTS_PER_TURN = 1000
 BYTES_PER_TURN = 8 << 20
-CROWDED_PAUSE_SECONDS = 0.002
 
 
 class Engine:
@@ -60,7 +60,8 @@ class Engine:
         self.core = core
         self.watch = Watch(core)
         self.suspects = Suspects(core, self.watch)
-        self.ownership = Ownership(core, find_workflow, make_id)
+        self.heartbeat = Heartbeat(core)
+        self.ownership = Ownership(core, self.heartbeat, find_workflow, make_id)
         self.committer = Committer(core, self.ownership, self.suspects, pause)
         self._pause = pause
         self.thread: threading.Thread | None = None
@@ -120,7 +121,9 @@ class Engine:
         return messages
 
     def _seconds_to_wait(self) -> float | None:
-        dues = (self.core.timers.next_due, self.watch.due, self.ownership.due, self.suspects.due)
+        dues = (
+            self.core.timers.next_due, self.watch.due, self.ownership.due, self.suspects.due, self.heartbeat.due,
+        )  # fmt: skip
         due = min((d for d in dues if d is not None), default=None)
         return None if due is None else max(0.0, due - self.core.clock.monotonic())
 
@@ -138,15 +141,17 @@ class Engine:
         self.watch.look(turn, now)
         try:
             self.ownership.look(turn, now)
+            if not turn.batch:
+                self.heartbeat.beat(now)
         except RunnerLost:
             self.committer.start_over(turn)
         self.suspects.look(turn)
         if turn.batch:
             self.committer.commit(turn)
+            self.heartbeat.wrote()
         self._act(turn)
-        if self.core.crowded and turn.batch:
-            # Without it the gate is taken again before a waiting process wakes up, for seconds on end.
-            self._pause(CROWDED_PAUSE_SECONDS)
+        if self.core.crowded and turn.batch and self.core.store.pause_when_crowded:
+            self._pause(self.core.store.pause_when_crowded)
 
     def _receive(self, message: Message, turn: Turn) -> None:
         match message:
@@ -181,17 +186,26 @@ class Engine:
             return
         plan = self.core.plan_of(request.workflow)
         if not plan.stored:
-            turn.batch.structures.append((plan.graph.structure, plan.graph.name, plan.graph.frozen()))
+            turn.batch.structures.append(plan.structure)
             turn.plans.append(plan)
         now = self.core.clock.now()
-        room = self.core.settings.window - len(self.core.live)
+        room = self._room_for_starts(turn)
         for number, new in enumerate(request.executions):
             owned = number < room
             turn.batch.starts.append(self._start_row(request, plan, new, now, owned=owned))
             if owned:
                 self._begin(request, plan, new, now, turn)
-        self.core.backlog = self.core.backlog or len(request.executions) > room
+        if len(request.executions) > room:
+            self.core.backlog = turn.leaves_work = True
         turn.starting.append(request)
+
+    def _room_for_starts(self, turn: Turn) -> int:
+        """How many executions this runner keeps for itself: what others could run at once is left to them."""
+        core = self.core
+        room = core.settings.window - len(core.live)
+        if core.crowded:
+            room = min(room, 2 * core.executors.capacity - core.executors.load - len(turn.ready))
+        return max(0, room)
 
     def _start_row(
         self, request: StartRequest, plan: Plan, new: NewExecution, now: float, *, owned: bool
@@ -226,6 +240,7 @@ class Engine:
         self.suspects.act()
         for request in turn.starting:
             self.core.answer(request, self.committer.losers)
+        self.core.store.announce(work=turn.leaves_work and self.core.crowded)
         for state, row in turn.finished:
             self.core.live.pop(state.id, None)
             self.core.completions.resolve(_finished(state, row))

@@ -79,6 +79,17 @@ class Executors:
         """Whether a job waits for a slot."""
         return any(executor.slots.waiting for executor in self._all)
 
+    @property
+    def capacity(self) -> int:
+        """How many sync bodies run at once."""
+        return self._sync.slots.capacity
+
+    @property
+    def load(self) -> int:
+        """How much of that is taken or waited for; all of it where async bodies wait for slots of their own."""
+        is_full = self._async is not None and self._async.slots.waiting
+        return self._sync.slots.load + (2 * self.capacity if is_full else 0)
+
     def running(self) -> list[Job]:
         """The jobs that hold a slot."""
         return [job for executor in self._all for job in executor.slots.running()]

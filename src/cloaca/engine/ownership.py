@@ -11,21 +11,21 @@ from collections.abc import Callable, Iterable
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.core import Core
 from cloaca.engine.events import Introduced
-from cloaca.engine.suspects import backoff
+from cloaca.engine.heartbeat import Heartbeat
+from cloaca.engine.takeover import RELEASED_AT_ONCE, Takeover
 from cloaca.engine.turn import Turn
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import ExecutionState, Failed, Failure, StoredAttempt, restore
-from cloaca.model.graph import Graph
+from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from cloaca.model.states import TaskStatus
 from cloaca.model.values import encode
 from cloaca.model.view import View
-from cloaca.store.rows import ClaimedExecution, SuspectRow
+from cloaca.store.rows import ClaimedExecution
 from cloaca.store.signals import CommitUnknown, RunnerLost, StoreUnavailable
 
 logger = logging.getLogger("cloaca.engine")
 
-CLAIMED_AT_ONCE = 500
-RELEASED_AT_ONCE = 500
+CLAIMED_ALONE = 500
 
 
 class Ownership:
@@ -36,7 +36,11 @@ class Ownership:
     """
 
     def __init__(
-        self, core: Core, find_workflow: Callable[[str], Workflow | None], make_id: Callable[[], str]
+        self,
+        core: Core,
+        heartbeat: Heartbeat,
+        find_workflow: Callable[[str], Workflow | None],
+        make_id: Callable[[], str],
     ) -> None:
         self._core = core
         self._find_workflow = find_workflow
@@ -47,6 +51,8 @@ class Ownership:
         self._reported: set[str] = set()
         self._has_strays = False
         """Whether there may be executions that this runner owns in the database and does not hold."""
+        self._takeover = Takeover(core, heartbeat)
+        self._heartbeat = heartbeat
 
     # -- joining and leaving ---------------------------------------------------------------------------------------
 
@@ -54,6 +60,7 @@ class Ownership:
         """Enter this runner into the database under a new id."""
         self._core.runner = self._make_id()
         self._core.store.join(self._core.runner, self._core.clock.now())
+        self._heartbeat.wrote()
         self._core.backlog = True
         self._has_strays = False
         self.due = self._core.clock.monotonic()
@@ -82,15 +89,36 @@ class Ownership:
         self.due = now + self._core.settings.patrol_seconds
         if self._has_strays:
             self._attempt(self._release_strays)
-        if self._core.settings.recover:
-            self._attempt(self._take_over)
-        self._attempt(self._ask_for_waiting)
-        self._core.backlog = True
-        self._attempt(lambda: self._claim(turn))
+        self._attempt(self._take_over)
+        self._attempt(self._look_for_waiting)
+        if self._core.backlog:
+            self._attempt(lambda: self._claim(turn))
+
+    def _take_over(self) -> None:
+        if self._takeover.look():
+            # A second look will prove a death, or that there was none.
+            self.due = self._core.clock.monotonic() + min(
+                SECONDS_BETWEEN_PROOFS, self._core.settings.patrol_seconds
+            )
 
     @property
     def _has_room(self) -> bool:
-        return len(self._core.live) <= self._core.settings.window // 2
+        """Whether a claim would be worth its transaction."""
+        return 2 * self._room >= self._most_claimed
+
+    @property
+    def _room(self) -> int:
+        core = self._core
+        return min(core.settings.window - len(core.live), self._most_claimed - core.executors.load)
+
+    @property
+    def _most_claimed(self) -> int:
+        """How much is held of what others could run too: little where there are others."""
+        capacity = self._core.executors.capacity
+        return min(
+            self._core.settings.window,
+            2 * capacity if self._core.crowded else max(2 * capacity, CLAIMED_ALONE),
+        )
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
@@ -108,54 +136,20 @@ class Ownership:
         self._looked_up.discard(name)
         self.due = self._core.clock.monotonic()
 
-    # -- taking over -----------------------------------------------------------------------------------------------
-
-    def _take_over(self) -> None:
-        store = self._core.store
-        self._core.crowded = False
-        for runner in store.other_runners():
-            if store.is_alive(runner.id):
-                self._core.crowded = True
-                continue
-            logger.warning(
-                "runner %s (process %s on %s) is dead: taking over", runner.id, runner.pid, runner.host
-            )
-            # Its epoch grows in a transaction of its own, so that from here on no turn of it can change a row.
-            store.declare_dead(runner.id)
-            self._release_all(runner.id)
-            store.bury(runner.id)
-
-    def _release_all(self, dead: str) -> None:
-        store = self._core.store
-        charged = store.ran_alone(dead)
-        while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
-            graphs = {
-                s: Graph.thawed(g) for s, g in store.read_structures(o.structure for o in owned).items()
-            }
-            suspects: list[SuspectRow] = []
-            for execution in owned:
-                attempts = store.read_attempts(execution.id)
-                suspects += _suspects(
-                    execution.id,
-                    graphs[execution.structure],
-                    attempts,
-                    self._core.clock.now(),
-                    charged=charged,
-                )
-            store.release(dead, [execution.id for execution in owned], suspects)
-
     # -- claiming --------------------------------------------------------------------------------------------------
 
     def _claim(self, turn: Turn) -> None:
         """Claim up to capacity of what can run here."""
         core = self._core
-        room = min(core.settings.window - len(core.live), CLAIMED_AT_ONCE)
+        room = self._room
         if room <= 0 or core.stopping or not core.plans:
-            core.backlog = room <= 0
             return
-        claimed = core.store.claim(core.plans, limit=room, now=core.clock.now())
+        new = [plan.structure for plan in core.latest.values() if not plan.stored]
+        claimed = core.store.claim(core.known, structures=new, limit=room, now=core.clock.now())
+        self._heartbeat.wrote()
+        for plan in core.latest.values():
+            plan.stored = True
         for execution in claimed:
-            core.plans[execution.structure].stored = True
             try:
                 self._adopt(execution, turn)
             except Exception:
@@ -164,10 +158,15 @@ class Ownership:
                 )
         core.backlog = len(claimed) == room
 
-    def _ask_for_waiting(self) -> None:
-        """Find out which workflows executions wait for that are not known here yet."""
-        waiting = self._core.store.waiting_structures()
-        self._ask_for({name for name, structure in waiting if structure not in self._core.plans})
+    def _look_for_waiting(self) -> None:
+        """See whether there is work, and find out which workflows it waits for that are not known here yet."""
+        core, waiting = self._core, self._core.store.waiting_structures()
+        unknown = {name for name, structure in waiting if not self._is_known(name, structure)}
+        core.backlog = any(name not in unknown for name, _ in waiting)
+        self._ask_for(unknown)
+
+    def _is_known(self, workflow: str, structure: str) -> bool:
+        return structure in self._core.plans if structure else workflow in self._core.latest
 
     def _ask_for(self, names: set[str]) -> None:
         unknown = names - self._looked_up
@@ -199,7 +198,7 @@ class Ownership:
             logger.warning("executions of workflow %r wait: it is not registered in this process", name)
         elif workflow is not None:
             waiting = {s for n, s in self._core.store.waiting_structures() if n == name}
-            if waiting - {workflow.graph.structure}:
+            if waiting - {workflow.graph.structure, ""}:
                 logger.warning(
                     "executions of workflow %r wait: they were started with other tasks or dependencies than the "
                     "registered workflow has", name,
@@ -259,45 +258,3 @@ def _crash_failure(suspect: StoredAttempt) -> Failure:
         "of its own, or find out what it does to the interpreter"
     )
     return Failure("CrashLimitError", message, "")
-
-
-def _suspects(
-    execution: str, graph: Graph, attempts: list[StoredAttempt], now: float, *, charged: bool
-) -> list[SuspectRow]:
-    """The attempts of a dead runner's execution that may have been running when it died.
-
-    Where the record shows one suspect running alone, it was that one and no other.
-    """
-    rows = []
-    for task, number, stored in _open_attempts(graph, attempts, now):
-        alone = stored is not None and stored.status == "Running" and stored.alone
-        if charged and not alone:
-            continue
-        crashes = (stored.crashes if stored else 0) + 1
-        charges = (stored.charges if stored else 0) + alone
-        rows.append(SuspectRow(execution, task, number, crashes, charges, now + backoff(crashes)))
-    return rows
-
-
-def _open_attempts(
-    graph: Graph, attempts: list[StoredAttempt], now: float
-) -> list[tuple[str, int, StoredAttempt | None]]:
-    """Tasks whose dependencies are decided and that are not: id, attempt, and its row if there is one."""
-    latest: dict[str, StoredAttempt] = {}
-    for stored in attempts:
-        latest[stored.task] = stored
-    decided = {
-        task for task, stored in latest.items()
-        if stored.status in ("Completed", "Skipped") or (stored.status == "Failed" and stored.retry_at is None)
-    }  # fmt: skip
-    found: list[tuple[str, int, StoredAttempt | None]] = []
-    for node, task in enumerate(graph.ids):
-        if task in decided or any(graph.ids[dep] not in decided for dep in graph.dependencies[node]):
-            continue
-        stored_attempt = latest.get(task)
-        if stored_attempt is None:
-            found.append((task, 1, None))
-        elif stored_attempt.retry_at is None or stored_attempt.retry_at <= now:
-            failed = stored_attempt.status == "Failed"
-            found.append((task, stored_attempt.attempt + failed, None if failed else stored_attempt))
-    return found

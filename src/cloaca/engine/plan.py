@@ -11,6 +11,10 @@ from cloaca.model.execution import ExecutionState, TaskLimits
 from cloaca.model.graph import Graph
 from cloaca.model.retry import RetryPolicy
 from cloaca.model.view import View
+from cloaca.store.rows import Structure
+
+PATROL_SECONDS = 1.25
+"""A look is two queries: a runner with nothing to do makes at most two a second, its heartbeats included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,10 @@ class EngineSettings:
     retry_attempts: int = 0
     crash_limit: int = 3
     recover: bool = True
-    patrol_seconds: float = 1.0
+    heartbeat_seconds: float = 10.0
+    lease_seconds: float = 60.0
+    patrol_seconds: float = PATROL_SECONDS
+    """How often to look for dead runners and for work that nobody owns."""
 
 
 class Plan:
@@ -42,6 +49,11 @@ class Plan:
         )
         self.stored = False
         """Whether the graph is known to be in the database."""
+
+    @property
+    def structure(self) -> Structure:
+        """What is stored of its graph."""
+        return Structure(self.graph.structure, self.graph.name, self.graph.frozen())
 
     def state(
         self, execution_id: str, initial: View, *, owner: str, fence: int, created_at: float, started_at: float,

@@ -12,7 +12,7 @@ from cloaca.store.rows import Batch
 class Turn:
     """Collects the decisions of one turn."""
 
-    __slots__ = ("batch", "finished", "plans", "ready", "retries", "starting", "suspects")
+    __slots__ = ("batch", "finished", "leaves_work", "plans", "ready", "retries", "starting", "suspects")
 
     def __init__(self) -> None:
         self.batch = Batch()
@@ -23,6 +23,8 @@ class Turn:
         self.starting: list[StartRequest] = []
         self.plans: list[Plan] = []
         """Plans whose graph this turn stores."""
+        self.leaves_work = False
+        """Whether it starts executions that nobody owns."""
 
     def collect(self, state: ExecutionState, decision: Decision) -> None:
         """Add the rows of a decision, and its retries; the engine adds the jobs."""

@@ -67,6 +67,11 @@ class Slots:
             return kept
 
     @property
+    def load(self) -> int:
+        """How many jobs wait for a slot or hold one."""
+        return len(self._queue) + len(self._exclusive) + len(self._running) - self._lent
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing runs."""
         return not self.waiting and not self._running

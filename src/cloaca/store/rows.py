@@ -7,6 +7,14 @@ from typing import NamedTuple
 from cloaca.model.execution import AttemptRow, FinishRow, StoredAttempt
 
 
+class Structure(NamedTuple):
+    """A graph that executions are started with."""
+
+    structure: str
+    workflow: str
+    graph: str
+
+
 class StartRow(NamedTuple):
     """A new execution, in the order of the statement that writes it."""
 
@@ -47,7 +55,7 @@ class SuspectRow(NamedTuple):
 
 
 class RunnerRow(NamedTuple):
-    """A runner that has joined and not left."""
+    """A runner that has joined and not left; ``holds_lock`` is ``None`` where its lock would prove nothing."""
 
     id: str
     epoch: int
@@ -55,6 +63,19 @@ class RunnerRow(NamedTuple):
     host: str
     pid: int
     joined_at: float
+    holds_lock: bool | None
+
+
+class Known(NamedTuple):
+    """What can be claimed: executions of a workflow that say ``stored``; they run as this structure and version.
+
+    Where an execution has a structure the two are the same; one that has none yet says ``""``.
+    """
+
+    workflow: str
+    stored: str
+    structure: str
+    version: str
 
 
 class ExecutionRow(NamedTuple):
@@ -111,8 +132,8 @@ class Batch:
     __slots__ = ("finishes", "running", "settles", "starts", "structures")
 
     def __init__(self) -> None:
-        self.structures: list[tuple[str, str, str]] = []
-        """(structure, workflow, graph) of workflows that were not started here before."""
+        self.structures: list[Structure] = []
+        """Of workflows that were not started here before."""
         self.starts: list[StartRow] = []
         self.settles: list[AttemptRow] = []
         self.running: list[RunningRow] = []

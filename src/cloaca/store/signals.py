@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from cloaca.errors import DatabaseError
 
 
@@ -11,6 +14,16 @@ class CommitUnknown(Exception):  # noqa: N818 - it is a state of knowledge, not 
 
 class RunnerLost(Exception):  # noqa: N818
     """This runner was declared dead: nothing it owned is its own any more."""
+
+
+def check_joined(runner: str, epoch: int, rows: Iterable[Sequence[Any]]) -> None:
+    """See whether a runner, if there is one, is still among all that have joined, each an id and an epoch.
+
+    Raises:
+        RunnerLost: It is not.
+    """
+    if runner and (runner, epoch) not in {(row[0], row[1]) for row in rows}:
+        raise RunnerLost
 
 
 class Fenced(Exception):  # noqa: N818

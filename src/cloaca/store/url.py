@@ -9,10 +9,14 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from cloaca.errors import ConfigurationError, DatabaseError, InvalidDatabaseUrl
+from cloaca.store.postgres.url import PostgresUrl, parse_postgres_url
 
 logger = logging.getLogger("cloaca.store")
 
-FORMS = "sqlite:///relative/path.db, sqlite:////absolute/path.db or sqlite:///:memory:"
+FORMS = (
+    "sqlite:///relative/path.db, sqlite:////absolute/path.db, sqlite:///:memory: or "
+    "postgresql://user:password@host:5432/database"
+)
 MODES = ("ro", "rw", "rwc", "memory")
 JOURNAL_MODES = ("wal", "delete", "truncate", "persist")
 SYNCHRONOUS = ("full", "normal", "extra")
@@ -34,7 +38,10 @@ class SqliteUrl:
         return "sqlite:///:memory:" if self.path is None else f"sqlite:///{self.path}"
 
 
-def parse_database_url(url: str) -> SqliteUrl:
+DatabaseUrl = SqliteUrl | PostgresUrl
+
+
+def parse_database_url(url: str) -> DatabaseUrl:
     """Read a database URL.
 
     Three slashes are followed by a path relative to the working directory, four by an absolute one; the file name
@@ -53,6 +60,8 @@ def parse_database_url(url: str) -> SqliteUrl:
     if url == ":memory:":
         return SqliteUrl(None)
     scheme, separator, rest = url.partition("://")
+    if separator and scheme in ("postgresql", "postgres"):
+        return parse_postgres_url(url)
     if scheme != "sqlite" or not separator:
         raise InvalidDatabaseUrl(f"{_masked(url)!r} is not a database URL this release knows: use {FORMS}")
     location, _, query = rest.partition("?")

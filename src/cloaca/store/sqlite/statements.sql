@@ -95,21 +95,47 @@ where execution_id = ?1 and alone = 1
     and exists (select 1 from cloaca_executions where id = ?1 and owner = ?2 and finished_at is null);
 
 -- name: list_waiting
-select distinct workflow, structure from cloaca_executions where owner is null and finished_at is null;
+-- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions.
+with recursive pairs (workflow, structure) as (
+    select * from (
+        select workflow, structure from cloaca_executions where owner is null and finished_at is null
+        order by workflow, structure limit 1
+    )
+    union all
+    select e.workflow, e.structure from pairs join cloaca_executions e on e.seq = (
+        select seq from cloaca_executions
+        where owner is null and finished_at is null and (workflow, structure) > (pairs.workflow, pairs.structure)
+        order by workflow, structure limit 1
+    )
+)
+select workflow, structure from pairs;
 
 -- name: claim_executions
-update cloaca_executions
-set owner = ?1, fence = fence + 1, status = 'Running', started_at = coalesce(started_at, ?2)
-where seq in (
-    select seq from cloaca_executions
-    where owner is null and finished_at is null and structure in (select value from json_each(?3))
-    order by seq limit ?4
+with known as (
+    select value ->> 0 as workflow, value ->> 1 as stored, value ->> 2 as structure, value ->> 3 as version
+    from json_each(?3)
+),
+picked as (
+    select e.seq, known.structure, case when e.structure = '' then known.version else e.version end as version
+    from known join cloaca_executions e on e.workflow = known.workflow and e.structure = known.stored
+    where e.owner is null and e.finished_at is null
+    order by e.seq limit ?4
 )
-returning id, workflow, structure, version, fence, input, created_at, started_at;
+update cloaca_executions
+set owner = ?1, fence = fence + 1, status = 'Running', started_at = coalesce(started_at, ?2),
+    structure = picked.structure, version = picked.version
+from picked where cloaca_executions.seq = picked.seq
+returning cloaca_executions.seq, id, workflow, cloaca_executions.structure, cloaca_executions.version, fence, input,
+    created_at, started_at;
 
 -- name: read_attempts
 select task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes, charges, alone
 from cloaca_attempts where execution_id = ? order by task, map_index, attempt;
+
+-- name: read_attempts_of
+select execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes,
+    charges, alone
+from cloaca_attempts where execution_id in (select value from json_each(?)) order by task, map_index, attempt;
 
 -- name: read_execution
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,

@@ -19,14 +19,18 @@ from cloaca.store.rows import (
     ClaimedExecution,
     ExecutionRow,
     Existing,
+    Known,
     OwnedRow,
     RunnerRow,
+    StartRow,
+    Structure,
     SuspectRow,
-)  # fmt: skip
-from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable
+)
+from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
 from cloaca.store.sqlite.connection import connect, explained, locked, migrate, refusal
 from cloaca.store.sqlite.locks import GateTimeout, RunnerLocks
 from cloaca.store.statements import load_statements
+from cloaca.store.store import Notice
 from cloaca.store.url import SqliteUrl
 
 logger = logging.getLogger("cloaca.store")
@@ -42,14 +46,16 @@ CHECKPOINT_BYTES = 4 << 20
 
 
 class SqliteStore:
-    """The tables of one SQLite database, as one runner sees them.
-
-    All writing methods belong to one thread and write under the interlock of the runner's row; reading methods may be
-    called from any thread.
+    """The tables of one SQLite database; see ``Store`` for what each method promises.
 
     Raises:
         DatabaseError: The file cannot be opened, is damaged, or cannot be written.
     """
+
+    # The kernel drops a lock when its process ends, and at no other time.
+    looks_for_death = 1
+    # Without it the gate is taken again before a waiting process wakes up, for seconds on end.
+    pause_when_crowded = 0.002
 
     def __init__(self, url: SqliteUrl) -> None:
         self.url = url
@@ -69,10 +75,13 @@ class SqliteStore:
         self._unchecked = 0
         self._closed = False
 
+    @property
+    def location(self) -> str:
+        return self.url.text
+
     # -- the runner's row ------------------------------------------------------------------------------------------
 
     def join(self, runner: str, now: float) -> None:
-        """Enter a new runner and prove from now on that it lives, and the one that was here before no longer does."""
         self.forsake()
         self._runner, self._epoch, self._turn, self._unsure = runner, 0, 0, False
         if self._locks:
@@ -81,46 +90,31 @@ class SqliteStore:
             lambda db: db.execute(SQL["join_runner"], (runner, socket.gethostname(), os.getpid(), now))
         )
 
+    def beat(self) -> None:
+        self._turn_of(lambda _: None)
+
     def leave(self) -> None:
-        """Remove the runner; it must own nothing."""
         self._write(lambda db: db.execute(SQL["leave_runner"], (self._runner,)))
         self.forsake()
 
     def forsake(self) -> None:
-        """Stop proving that this runner lives: whoever looks next takes over what it owns."""
         if self._locks and self._runner:
             self._locks.drop(self._runner)
 
     def other_runners(self) -> list[RunnerRow]:
-        """All runners that have joined and not left, but this one."""
         rows = self._read("list_runners")
-        return [RunnerRow(*row) for row in rows if row[0] != self._runner]
+        check_joined(self._runner, self._epoch, rows)
+        return [RunnerRow._make((*row, self._holds_lock(row[0]))) for row in rows if row[0] != self._runner]
 
-    def is_alive(self, runner: str) -> bool:
-        """Whether a runner's process is known to live; without file locks nobody is ever declared dead."""
-        return self._locks is None or self._locks.is_alive(runner)
+    def _holds_lock(self, runner: str) -> bool | None:
+        return self._locks.is_alive(runner) if self._locks else None
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def commit(self, batch: Batch) -> dict[str, Existing]:
-        """Commit all rows of a turn in one transaction.
-
-        Returns:
-            For each start that lost to an earlier one under its idempotency key, by its own id: the earlier one.
-
-        Raises:
-            RunnerLost, Fenced, RowRefused, StoreUnavailable: Nothing was written.
-            CommitUnknown: It may have been; ``was_committed`` tells.
-        """
         return self._turn_of(lambda db: self._write_rows(db, batch), size=_bytes_of(batch))
 
     def was_committed(self) -> bool:
-        """After ``CommitUnknown``: whether that commit happened after all.
-
-        Raises:
-            StoreUnavailable: It cannot be told yet.
-            RunnerLost: This runner was declared dead meanwhile.
-        """
         try:
             row = self._connection().execute(SQL["read_turn"], (self._runner,)).fetchone()
         except sqlite3.Error as error:
@@ -134,7 +128,6 @@ class SqliteStore:
         return happened
 
     def losers(self, batch: Batch) -> dict[str, Existing]:
-        """Of a batch that turned out to be committed: what ``commit`` would have returned."""
         try:
             return _losers(self._connection(), batch)
         except sqlite3.Error as error:
@@ -170,24 +163,18 @@ class SqliteStore:
     # -- ownership -------------------------------------------------------------------------------------------------
 
     def read_structures(self, structures: Iterable[str]) -> dict[str, str]:
-        """The stored graphs of these structures."""
         return dict(self._read("read_structures", (json.dumps(sorted(set(structures))),)))
 
     def declare_dead(self, runner: str) -> None:
-        """Make every later turn of a runner fail, in a transaction of its own that waits for a turn in progress."""
         self._turn_of(lambda db: db.execute(SQL["declare_dead"], (runner,)))
 
     def owned_by(self, runner: str, *, limit: int) -> list[OwnedRow]:
-        """Open executions of a runner; one in which a suspect runs alone comes last."""
         return [OwnedRow(*row) for row in self._read("read_owned", (runner, limit))]
 
     def ran_alone(self, runner: str) -> bool:
-        """Whether some suspect of this runner was running with nothing beside it."""
         return bool(self._read("count_alone", (runner,))[0][0])
 
     def release(self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = ()) -> None:
-        """Give up executions of an owner, this runner or a dead one, and enter which of their attempts are suspects."""
-
         def write(db: sqlite3.Connection) -> None:
             claims = [(execution, owner) for execution in executions]
             db.executemany(SQL["clear_alone"], claims)
@@ -197,44 +184,43 @@ class SqliteStore:
         self._turn_of(write)
 
     def bury(self, runner: str) -> None:
-        """Remove a dead runner that owns nothing any more."""
         self._turn_of(lambda db: db.execute(SQL["leave_runner"], (runner,)))
         if self._locks:
             self._locks.drop(runner)
 
     def waiting_structures(self) -> list[tuple[str, str]]:
-        """``(workflow, structure)`` of the open executions that nobody owns, each once."""
         return self._read("list_waiting")
 
-    def claim(self, structures: Iterable[str], *, limit: int, now: float) -> list[ClaimedExecution]:
-        """Take executions that nobody owns, oldest first, of these structures only."""
-        parameters = (self._runner, now, json.dumps(sorted(structures)), limit)
+    def claim(
+        self, known: Sequence[Known], *, structures: Sequence[Structure], limit: int, now: float
+    ) -> list[ClaimedExecution]:
+        parameters = (self._runner, now, json.dumps(known), limit)
 
         def write(db: sqlite3.Connection) -> list[ClaimedExecution]:
-            rows = db.execute(SQL["claim_executions"], parameters).fetchall()
-            return [ClaimedExecution._make((*row, self._attempts(db, row[0]))) for row in rows]
+            db.executemany(SQL["keep_structure"], structures)
+            rows = [row[1:] for row in sorted(db.execute(SQL["claim_executions"], parameters).fetchall())]
+            attempts: dict[str, list[StoredAttempt]] = {row[0]: [] for row in rows}
+            # A first claim finds no attempts.
+            again = json.dumps([row[0] for row in rows if row[4] > 1])
+            for execution, *attempt in db.execute(SQL["read_attempts_of"], (again,)):
+                attempts[execution].append(StoredAttempt(*attempt))
+            return [ClaimedExecution._make((*row, attempts[row[0]])) for row in rows]
 
         return self._turn_of(write)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
     def read_execution(self, execution: str) -> ExecutionRow | None:
-        """An execution, or ``None``."""
         rows = self._read("read_execution", (execution,))
         return ExecutionRow(*rows[0]) if rows else None
 
     def read_attempts(self, execution: str) -> list[StoredAttempt]:
-        """All attempts of an execution, by task and attempt."""
         return [StoredAttempt(*row) for row in self._read("read_attempts", (execution,))]
 
     def list_executions(
         self, *, workflow: str | None, status: str | None, after: str | None, limit: int
     ) -> list[ExecutionRow]:
-        """Executions, newest first, those before ``after``."""
         return [ExecutionRow(*row) for row in self._read("list_executions", (workflow, status, after, limit))]
-
-    def _attempts(self, db: sqlite3.Connection, execution: str) -> list[StoredAttempt]:
-        return [StoredAttempt(*row) for row in db.execute(SQL["read_attempts"], (execution,))]
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
         try:
@@ -255,6 +241,22 @@ class SqliteStore:
         else:
             self._reader = self._reader or connect(self.url)
             yield self._reader
+
+    # -- other processes -------------------------------------------------------------------------------------------
+
+    def announce(self, *, work: bool) -> None:
+        """Nothing: other processes look once a second."""
+
+    def listen(self, notice: Notice) -> None:
+        """Nothing: other processes are looked at once a second."""
+
+    def watch(self, execution: str) -> None:
+        """Nothing: the end of an execution is looked for once a second."""
+
+    def enter(self, row: StartRow, connection: Any = None) -> Existing:
+        if connection is not None:
+            return _entered(connection, row)
+        return self._write(lambda db: _entered(db, row))
 
     # -- transactions ----------------------------------------------------------------------------------------------
 
@@ -334,7 +336,6 @@ class SqliteStore:
             self._db = None
 
     def close(self) -> None:
-        """Close everything; reading from a file goes on to work."""
         self.forsake()
         if self._locks:
             self._locks.close()
@@ -346,6 +347,12 @@ class SqliteStore:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _entered(db: sqlite3.Connection, row: StartRow) -> Existing:
+    if db.execute(START, row).rowcount == 1 or row.idempotency_key is None:
+        return Existing(row.id, row.input)
+    return Existing(*db.execute(SQL["find_by_key"], (row.workflow, row.idempotency_key)).fetchone())
 
 
 def _losers(db: sqlite3.Connection, batch: Batch) -> dict[str, Existing]:

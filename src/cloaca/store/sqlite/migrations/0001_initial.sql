@@ -15,12 +15,13 @@ create table cloaca_structures (
     graph text not null
 ) without rowid;
 
--- One row an execution. seq orders them; ids and times are never an order.
+-- One row an execution. seq orders them; ids and times are never an order. A structure that is empty is chosen by the
+-- first claim: who started the execution did not know the workflow.
 create table cloaca_executions (
     seq integer primary key,
     id text not null unique,
     workflow text not null,
-    structure text not null references cloaca_structures (structure),
+    structure text not null,
     version text not null,
     status text not null,
     owner text,
@@ -37,7 +38,10 @@ create unique index cloaca_executions_by_key on cloaca_executions (workflow, ide
 where idempotency_key is not null;
 
 -- What is open, by who owns it: claims and takeovers never see what is finished.
-create index cloaca_executions_open on cloaca_executions (owner, seq) where finished_at is null;
+create index cloaca_executions_owned on cloaca_executions (owner, seq) where finished_at is null and owner is not null;
+
+create index cloaca_executions_waiting on cloaca_executions (workflow, structure, seq)
+where finished_at is null and owner is null;
 
 -- One row an attempt that was settled, lasted long enough to be worth noting, or may have brought its process down.
 -- A skipped task is attempt 0. map_index has room for tasks that fan out over data; -1 is a task that does not.

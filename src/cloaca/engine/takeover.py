@@ -1,0 +1,119 @@
+"""Taking over from the dead: who is dead, what it owned, and which of its attempts may have killed it."""
+
+from __future__ import annotations
+
+import logging
+
+from cloaca.engine.core import Core
+from cloaca.engine.heartbeat import Heartbeat
+from cloaca.engine.suspects import backoff
+from cloaca.model.execution import StoredAttempt
+from cloaca.model.graph import Graph
+from cloaca.model.liveness import Liveness, Seen, Verdict
+from cloaca.store.rows import RunnerRow, SuspectRow
+
+logger = logging.getLogger("cloaca.engine")
+
+RELEASED_AT_ONCE = 500
+
+
+class Takeover:
+    """Watches the other runners of a database, and frees what the dead have left."""
+
+    def __init__(self, core: Core, heartbeat: Heartbeat) -> None:
+        self._core = core
+        self._heartbeat = heartbeat
+        self._liveness = Liveness(
+            lease_seconds=core.settings.lease_seconds,
+            looks=core.store.looks_for_death,
+            longest_step=2 * core.settings.patrol_seconds,
+        )
+
+    def look(self) -> bool:
+        """Look at all runners once; true where another look a second from now would prove a death."""
+        core = self._core
+        runners, now = core.store.other_runners(), core.clock.monotonic()
+        seen = [Seen(runner.id, runner.turn, runner.holds_lock) for runner in runners]
+        verdicts = self._liveness.look(seen, now=now, could_write=self._heartbeat.is_regular(now))
+        core.crowded = any(verdict is Verdict.ALIVE for verdict in verdicts.values())
+        for runner in runners:
+            if core.settings.recover and verdicts[runner.id] is not Verdict.ALIVE:
+                self._replace(runner, verdicts[runner.id])
+        return self._liveness.is_suspicious
+
+    def _replace(self, runner: RunnerRow, verdict: Verdict) -> None:
+        store = self._core.store
+        logger.warning(
+            "runner %s (process %s on %s) is %s: taking over", runner.id, runner.pid, runner.host,
+            "dead" if verdict is Verdict.CRASHED else f"silent for its lease of {self._core.settings.lease_seconds:g} s",
+        )  # fmt: skip
+        # Its epoch grows in a transaction of its own, so that from here on no turn of it can change a row.
+        store.declare_dead(runner.id)
+        self._release_all(runner.id, crashed=verdict is Verdict.CRASHED)
+        store.bury(runner.id)
+
+    def _release_all(self, dead: str, *, crashed: bool) -> None:
+        """Free what it owned; only a crash that is proven makes suspects of what was running."""
+        store = self._core.store
+        if not crashed:
+            while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
+                store.release(dead, [execution.id for execution in owned])
+            return
+        charged = store.ran_alone(dead)
+        while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
+            graphs = {
+                s: Graph.thawed(g) for s, g in store.read_structures(o.structure for o in owned).items()
+            }
+            suspects: list[SuspectRow] = []
+            for execution in owned:
+                attempts = store.read_attempts(execution.id)
+                suspects += _suspects(
+                    execution.id,
+                    graphs[execution.structure],
+                    attempts,
+                    self._core.clock.now(),
+                    charged=charged,
+                )
+            store.release(dead, [execution.id for execution in owned], suspects)
+
+
+def _suspects(
+    execution: str, graph: Graph, attempts: list[StoredAttempt], now: float, *, charged: bool
+) -> list[SuspectRow]:
+    """The attempts of a dead runner's execution that may have been running when it died.
+
+    Where the record shows one suspect running alone, it was that one and no other.
+    """
+    rows = []
+    for task, number, stored in _open_attempts(graph, attempts, now):
+        alone = stored is not None and stored.status == "Running" and stored.alone
+        if charged and not alone:
+            continue
+        crashes = (stored.crashes if stored else 0) + 1
+        charges = (stored.charges if stored else 0) + alone
+        rows.append(SuspectRow(execution, task, number, crashes, charges, now + backoff(crashes)))
+    return rows
+
+
+def _open_attempts(
+    graph: Graph, attempts: list[StoredAttempt], now: float
+) -> list[tuple[str, int, StoredAttempt | None]]:
+    """Tasks whose dependencies are decided and that are not: id, attempt, and its row if there is one."""
+    latest: dict[str, StoredAttempt] = {}
+    for stored in attempts:
+        latest[stored.task] = stored
+    decided = {
+        task for task, stored in latest.items()
+        if stored.status in ("Completed", "Skipped") or (stored.status == "Failed" and stored.retry_at is None)
+    }  # fmt: skip
+    found: list[tuple[str, int, StoredAttempt | None]] = []
+    for node, task in enumerate(graph.ids):
+        if task in decided or any(graph.ids[dep] not in decided for dep in graph.dependencies[node]):
+            continue
+        stored_attempt = latest.get(task)
+        if stored_attempt is None:
+            found.append((task, 1, None))
+        elif stored_attempt.retry_at is None or stored_attempt.retry_at <= now:
+            failed = stored_attempt.status == "Failed"
+            found.append((task, stored_attempt.attempt + failed, None if failed else stored_attempt))
+    return found

@@ -1,0 +1,169 @@
+"""Opening a PostgreSQL database, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cloaca.errors import ConnectionError, DatabaseError, MigrationError
+from cloaca.store.postgres.url import PostgresUrl
+from cloaca.store.signals import CommitUnknown, Fenced, RowRefused, RunnerLost, StoreUnavailable
+from cloaca.store.statements import load_migrations
+
+MIGRATIONS = load_migrations(os.path.join(os.path.dirname(__file__), "migrations"))
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+RUNNER_LOST, FENCED = "CL001", "CL002"
+"""The states that ``cloaca.demand`` ends a transaction with."""
+
+LOCK_TIMEOUT_SECONDS = 5
+MEANINGS = {
+    "28P01": "these credentials are refused ({text}): check user, password and pg_hba.conf",
+    "28000": "these credentials are refused ({text}): check user, password and pg_hba.conf",
+    "3D000": "there is no such database ({text}): create it first",
+    "42501": "permission is refused ({text}): grant it on schema {schema!r}, or on the database",
+    "53100": "no space is left: free some and start again; what was committed is safe",
+    "53300": "the server takes no more connections ({text}): raise max_connections, or run fewer runners",
+    "55P03": f"a row was locked for {LOCK_TIMEOUT_SECONDS} s ({{text}}): end the transaction that holds it",
+}
+"""By SQLSTATE: what it means for the one who has to act on it."""
+
+ALWAYS = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "cloaca",
+    "client_encoding": "utf8",
+}
+"""Options of every connection, where the URL says nothing else: a server that is gone is noticed within seconds."""
+
+SETTINGS = f"""
+set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';
+set idle_in_transaction_session_timeout = '{LOCK_TIMEOUT_SECONDS}s';
+select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'
+"""
+
+
+def connect(url: PostgresUrl) -> Connection:
+    """Open a connection in autocommit mode.
+
+    Raises:
+        ConnectionError: The server cannot be reached, or refuses; ``connect_timeout`` bounds the wait.
+    """
+    options = ALWAYS | {name: value for name, value in url.options.items() if name != "options"}
+    try:
+        db = psycopg.connect(**options, autocommit=True)  # type: ignore[arg-type]
+        if not is_pooled(db):
+            db.execute(SETTINGS)
+    except psycopg.Error as error:
+        raise ConnectionError(explained(error, url), database_url=url.text) from error
+    return db
+
+
+def is_pooled(db: Connection) -> bool:
+    """Whether a pooler stands between: what is set or locked for a session is then another client's soon."""
+    row = db.execute("select pg_backend_pid()").fetchone()
+    return row is None or row[0] != db.info.backend_pid
+
+
+def qualified(statement: str, schema: str) -> str:
+    """The statement for this schema; in the files all tables lie in ``cloaca``."""
+    return statement.replace("cloaca.", sql.Identifier(schema).as_string() + ".")
+
+
+def migrate(db: Connection, url: PostgresUrl) -> None:
+    """Bring the tables to the version this release needs: all in one transaction, once, whoever comes first.
+
+    Raises:
+        MigrationError: The database was made by a newer release, or refuses.
+    """
+    target = MIGRATIONS[-1][0]
+    try:
+        version = _version(db, url.schema)
+        if version < target:
+            with db.transaction():
+                # Ten processes that start at once take turns; a killed one leaves nothing.
+                db.execute(
+                    "select pg_advisory_xact_lock(hashtextextended('cloaca ' || %s, 0))", (url.schema,)
+                )
+                version = max(target, _apply(db, url.schema))
+    except psycopg.Error as error:
+        raise MigrationError(explained(error, url), target_version=target) from error
+    if version > target:
+        raise MigrationError(
+            f"the tables of {url.text} have version {version}, this release knows {target}: upgrade pycloaca",
+            target_version=target,
+        )
+
+
+def _version(db: Connection, schema: str) -> int:
+    name = qualified("cloaca.migrations", schema)
+    row = db.execute("select to_regclass(%s)", (name,)).fetchone()
+    if row is None or row[0] is None:
+        return 0
+    found = db.execute(qualified("select max(version) from cloaca.migrations", schema)).fetchone()
+    return int(str(found[0])) if found and found[0] is not None else 0
+
+
+def _apply(db: Connection, schema: str) -> int:
+    version = _version(db, schema)
+    if not version:
+        exists = db.execute("select 1 from pg_namespace where nspname = %s", (schema,)).fetchone()
+        if exists is None:
+            db.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+        table = (
+            "create table cloaca.migrations (version integer primary key, applied_at timestamptz not null)"
+        )
+        db.execute(qualified(table, schema))
+    for number, statements in MIGRATIONS:
+        if number > version:
+            for statement in statements:
+                db.execute(qualified(statement, schema))
+            db.execute(qualified("insert into cloaca.migrations values (%s, now())", schema), (number,))
+    return version
+
+
+def explained(error: BaseException, url: PostgresUrl) -> str:
+    """What a driver's error means for the one who has to act on it."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if password := url.options.get("password"):
+        text = text.replace(str(password), "***")
+    state = getattr(error, "sqlstate", None)
+    if state is None and isinstance(error, psycopg.OperationalError):
+        return f"{url.text} cannot be reached ({text}): check the server, host and port"
+    meaning = MEANINGS.get(state or "", "{text}")
+    return f"{url.text}: {meaning.format(text=text, schema=url.schema)}"
+
+
+def is_broken(error: BaseException, db: Connection) -> bool:
+    """Whether the connection is of no use any more, and nobody knows what became of what was sent on it."""
+    state = getattr(error, "sqlstate", None) or ""
+    return db.closed or (
+        isinstance(error, psycopg.OperationalError) and (not state or state[:2] in ("08", "57"))
+    )
+
+
+def refusal(error: Exception, url: PostgresUrl) -> Exception:
+    """Which of the store's signals an error is that the server has answered with before it committed."""
+    match getattr(error, "sqlstate", None):
+        case "CL001":
+            return RunnerLost()
+        case "CL002":
+            return Fenced(set())
+        case "54000":
+            return RowRefused(str(error))
+    if isinstance(error, (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError, OverflowError)):
+        return RowRefused(str(error))
+    return StoreUnavailable(DatabaseError(explained(error, url)))
+
+
+def in_doubt(error: Exception, url: PostgresUrl) -> CommitUnknown:
+    """The connection was lost while a transaction was on its way."""
+    return CommitUnknown(explained(error, url))

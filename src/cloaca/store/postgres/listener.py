@@ -1,0 +1,67 @@
+"""NOTIFY and LISTEN: what runners tell each other about work and about ends."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from cloaca.errors import DatabaseError
+from cloaca.store.postgres import connection as driver
+from cloaca.store.postgres.url import PostgresUrl
+from cloaca.store.store import Notice
+
+logger = logging.getLogger("cloaca.store")
+
+AGAIN_SECONDS = 1.0
+IDS_IN_A_NOTICE = 150
+"""A payload holds fewer than 8,000 bytes; an id has 36."""
+
+
+def channel_of(schema: str) -> str:
+    """The channel of a schema, a name of bounded length."""
+    return f"cloaca_{hashlib.sha256(schema.encode()).hexdigest()[:16]}"
+
+
+def notify(db: Any, schema: str, *, ended: Sequence[str], work: bool) -> None:
+    """Tell all who listen; outside a transaction it is delivered at once."""
+    payloads = [" ".join(ended[at : at + IDS_IN_A_NOTICE]) for at in range(0, len(ended), IDS_IN_A_NOTICE)]
+    for payload in [*payloads, *([""] if work else [])]:
+        db.execute("select pg_notify(%s, %s)", (channel_of(schema), payload))
+
+
+class Listener:
+    """A thread with a connection of its own that hands on what is announced; it comes back after a lost connection."""
+
+    def __init__(self, url: PostgresUrl, channel: str, notice: Notice) -> None:
+        self._url = url
+        self._channel = channel
+        self._notice = notice
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="cloaca-listener", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with driver.connect(self._url) as db:
+                    db.execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))
+                    self._notice(())  # what was announced while nobody listened
+                    self._hand_on(db)
+            except (psycopg.Error, DatabaseError) as error:
+                logger.info("listening again in a moment: %s", error)
+                self._closing.wait(AGAIN_SECONDS)
+
+    def _hand_on(self, db: driver.Connection) -> None:
+        while not self._closing.is_set():
+            for heard in db.notifies(timeout=1.0, stop_after=1):
+                self._notice(heard.payload.split())
+
+    def close(self) -> None:
+        """End the thread; it notices within a second and is not waited for."""
+        self._closing.set()

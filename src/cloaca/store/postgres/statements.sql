@@ -1,0 +1,201 @@
+-- Every statement of the PostgreSQL store, by name. Values are always bound; the schema "cloaca" is replaced by the
+-- quoted name of the runner's own, so that no search_path decides what a statement means.
+
+-- name: join_runner
+insert into cloaca.runners (id, host, pid, joined_at, lock_key) values (%s, %s, %s, %s, %s);
+
+-- name: list_runners
+-- Locks prove nothing in the first seconds of a server: its clients have not come back yet.
+select id, epoch, turn, host, pid, joined_at,
+    case when lock_key is null or now() - pg_postmaster_start_time() < interval '10 seconds' then null
+    else exists (
+        select 1 from pg_locks
+        where locktype = 'advisory' and objsubid = 1 and granted
+            and database = (select oid from pg_database where datname = current_database())
+            and classid::bigint = (lock_key >> 32) & 4294967295 and objid::bigint = lock_key & 4294967295
+    ) end
+from cloaca.runners order by joined_at;
+
+-- name: leave_runner
+delete from cloaca.runners where id = %s;
+
+-- name: advance_turn
+-- The first statement of every turn. Whoever declares this runner dead increments its epoch first, so a runner that
+-- was declared dead changes no row here and knows that it has lost everything.
+with advanced as (
+    update cloaca.runners set turn = %s where id = %s and epoch = %s and turn = %s returning 1
+)
+select cloaca.demand((select count(*) from advanced) = 1, 'CL001');
+
+-- name: read_turn
+-- The lock waits for a backend that is still at the commit whose answer was lost.
+select epoch, turn from cloaca.runners where id = %s for update;
+
+-- name: declare_dead
+update cloaca.runners set epoch = epoch + 1 where id = %s;
+
+-- name: keep_structure
+insert into cloaca.structures (structure, workflow, graph)
+select * from unnest(%s::text[], %s::text[], %s::text[]) on conflict do nothing;
+
+-- name: read_structures
+select structure, graph from cloaca.structures where structure = any(%s::text[]);
+
+-- name: start_execution
+insert into cloaca.executions
+    (id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at)
+select * from unnest(
+    %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[],
+    %s::float8[], %s::float8[])
+on conflict do nothing
+returning id;
+
+-- name: find_by_key
+select id, input from cloaca.executions where workflow = %s and idempotency_key = %s;
+
+-- name: find_started
+select 1 from cloaca.executions where id = %s and owner is not distinct from %s and fence = %s;
+
+-- name: settle_attempt
+with written as (
+    insert into cloaca.attempts as a
+        (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at)
+    select g.execution_id, g.task, g.attempt, g.status, g.delta, g.error, g.reason, g.started_at, g.finished_at,
+        g.retry_at
+    from unnest(
+        %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
+        %s::float8[], %s::text[], %s::bigint[]
+    ) as g (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, owner, fence)
+    join cloaca.executions e on e.id = g.execution_id and e.owner = g.owner and e.fence = g.fence
+    on conflict (execution_id, task, map_index, attempt) do update set
+        status = excluded.status, delta = excluded.delta, error = excluded.error, reason = excluded.reason,
+        started_at = excluded.started_at, finished_at = excluded.finished_at, retry_at = excluded.retry_at,
+        alone = false
+    where a.status in ('Running', 'Suspect')
+    returning 1
+)
+select cloaca.demand((select count(*) from written) = %s, 'CL002');
+
+-- name: note_running
+with written as (
+    insert into cloaca.attempts as a (execution_id, task, attempt, status, started_at, alone)
+    select g.execution_id, g.task, g.attempt, 'Running', g.started_at, g.alone
+    from unnest(%s::text[], %s::text[], %s::int[], %s::float8[], %s::bool[], %s::text[], %s::bigint[])
+        as g (execution_id, task, attempt, started_at, alone, owner, fence)
+    join cloaca.executions e on e.id = g.execution_id and e.owner = g.owner and e.fence = g.fence
+    on conflict (execution_id, task, map_index, attempt) do update set
+        status = 'Running', started_at = excluded.started_at, retry_at = null, alone = excluded.alone
+    where a.status in ('Running', 'Suspect')
+    returning 1
+)
+select cloaca.demand((select count(*) from written) = %s, 'CL002');
+
+-- name: finish_execution
+with written as (
+    update cloaca.executions e
+    set status = g.status, error = g.error, finished_at = g.finished_at, owner = null
+    from unnest(%s::text[], %s::text[], %s::float8[], %s::text[], %s::text[], %s::bigint[])
+        as g (status, error, finished_at, id, owner, fence)
+    where e.id = g.id and e.owner = g.owner and e.fence = g.fence and e.finished_at is null
+    returning e.id, e.watched
+)
+select coalesce(array_agg(id) filter (where watched), '{}'), cloaca.demand(count(*) = %s, 'CL002') from written;
+
+-- name: still_owned
+select id from cloaca.executions where id = %s and owner = %s and fence = %s and finished_at is null;
+
+-- name: read_owned
+select id, structure, fence from cloaca.executions
+where owner = %s and finished_at is null
+order by exists (
+    select 1 from cloaca.attempts a where a.execution_id = executions.id and a.status = 'Running' and a.alone
+), seq
+limit %s;
+
+-- name: count_alone
+select count(*) from cloaca.executions e join cloaca.attempts a on a.execution_id = e.id
+where e.owner = %s and e.finished_at is null and a.status = 'Running' and a.alone;
+
+-- name: suspect_attempt
+-- Only while the dead runner still owns the execution: another may have taken it over since it was read.
+insert into cloaca.attempts as a (execution_id, task, attempt, status, crashes, charges, retry_at)
+select g.execution_id, g.task, g.attempt, 'Suspect', g.crashes, g.charges, g.retry_at
+from unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::float8[])
+    as g (execution_id, task, attempt, crashes, charges, retry_at)
+join cloaca.executions e on e.id = g.execution_id and e.owner = %s and e.finished_at is null
+on conflict (execution_id, task, map_index, attempt) do update set
+    status = 'Suspect', crashes = excluded.crashes, charges = excluded.charges, retry_at = excluded.retry_at,
+    alone = false
+where a.status in ('Running', 'Suspect');
+
+-- name: release_execution
+update cloaca.executions set owner = null, fence = fence + 1
+where id = any(%s::text[]) and owner = %s and finished_at is null;
+
+-- name: clear_alone
+update cloaca.attempts a set alone = false
+from cloaca.executions e
+where a.execution_id = any(%s::text[]) and a.alone
+    and e.id = a.execution_id and e.owner = %s and e.finished_at is null;
+
+-- name: list_waiting
+-- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions.
+with recursive pairs (workflow, structure) as (
+    (select workflow, structure from cloaca.executions where owner is null and finished_at is null
+     order by workflow, structure limit 1)
+    union all
+    select found.workflow, found.structure
+    from pairs cross join lateral (
+        select e.workflow, e.structure from cloaca.executions e
+        where e.owner is null and e.finished_at is null
+            and (e.workflow, e.structure) > (pairs.workflow, pairs.structure)
+        order by e.workflow, e.structure limit 1
+    ) found
+)
+select workflow, structure from pairs;
+
+-- name: claim_executions
+with known as (
+    select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) as k (workflow, stored, structure, version)
+),
+picked as (
+    select e.seq, known.structure, case when e.structure = '' then known.version else e.version end as version
+    from known join cloaca.executions e on e.workflow = known.workflow and e.structure = known.stored
+    where e.owner is null and e.finished_at is null
+    order by e.seq limit %s
+    for update of e skip locked
+),
+claimed as (
+    update cloaca.executions e
+    set owner = %s, fence = e.fence + 1, status = 'Running', started_at = coalesce(e.started_at, %s),
+        structure = picked.structure, version = picked.version
+    from picked where e.seq = picked.seq
+    returning e.seq, e.id, e.workflow, e.structure, e.version, e.fence, e.input, e.created_at, e.started_at
+)
+select id, workflow, structure, version, fence, input, created_at, started_at from claimed order by seq;
+
+-- name: read_attempts
+select task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes, charges, alone
+from cloaca.attempts where execution_id = %s order by task, map_index, attempt;
+
+-- name: read_attempts_of
+select execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes,
+    charges, alone
+from cloaca.attempts where execution_id = any(%s::text[]) order by task, map_index, attempt;
+
+-- name: read_execution
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error
+from cloaca.executions where id = %s;
+
+-- name: list_executions
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error
+from cloaca.executions
+where (%s::text is null or workflow = %s) and (%s::text is null or status = %s)
+    and (%s::text is null or seq < (select seq from cloaca.executions where id = %s))
+order by seq desc limit %s;
+
+-- name: watch_execution
+-- Who waits for an execution that another process runs says so in its row, and is notified of its end.
+update cloaca.executions set watched = true where id = %s and finished_at is null;

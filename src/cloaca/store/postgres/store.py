@@ -1,0 +1,425 @@
+"""The PostgreSQL store: one connection for the engine's turns, one for readers, one that listens."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+
+from cloaca.errors import DatabaseError
+from cloaca.model.execution import StoredAttempt
+from cloaca.store.postgres import connection as driver
+from cloaca.store.postgres.connection import Connection, explained, in_doubt, is_broken, qualified, refusal
+from cloaca.store.postgres.listener import Listener, channel_of, notify
+from cloaca.store.postgres.url import PostgresUrl
+from cloaca.store.rows import (
+    Batch,
+    ClaimedExecution,
+    ExecutionRow,
+    Existing,
+    Known,
+    OwnedRow,
+    RunnerRow,
+    StartRow,
+    Structure,
+    SuspectRow,
+)
+from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
+from cloaca.store.statements import load_statements
+from cloaca.store.store import Notice
+
+logger = logging.getLogger("cloaca.store")
+
+T = TypeVar("T")
+
+SQL = load_statements(os.path.join(os.path.dirname(__file__), "statements.sql"))
+BEGIN = "begin isolation level read committed read write"
+TRIES_AT_A_CONFLICT = 5
+CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+
+
+class PostgresStore:
+    """The tables of one schema; see ``Store`` for what each method promises.
+
+    Raises:
+        ConnectionError: The server cannot be reached within five seconds.
+        MigrationError: The tables cannot be made or brought up to date.
+    """
+
+    looks_for_death = 2
+    pause_when_crowded = 0.0
+
+    def __init__(self, url: PostgresUrl) -> None:
+        self.url = url
+        self._sql = {name: qualified(statement, url.schema) for name, statement in SQL.items()}
+        self._db: Connection | None = driver.connect(url)
+        self._is_pooled = driver.is_pooled(self._db)
+        if self._is_pooled:
+            logger.warning(
+                "%s is reached through a pooler: a dead runner is noticed only when its lease ends", url.text
+            )
+        driver.migrate(self._db, url)
+        self._reader: Connection | None = None
+        self._reading = threading.Lock()
+        self._listener: Listener | None = None
+        self._runner, self._epoch, self._turn = "", 0, 0
+        self._unsure = False
+        """Whether it is unknown if the last turn was committed."""
+        self._ended: list[str] = []
+        """Executions that the last turn has ended and somebody elsewhere waits for."""
+
+    @property
+    def location(self) -> str:
+        return self.url.text
+
+    # -- the runner's row ------------------------------------------------------------------------------------------
+
+    def join(self, runner: str, now: float) -> None:
+        self.forsake()
+        self._runner, self._epoch, self._turn, self._unsure = runner, 0, 0, False
+        key = None if self._is_pooled else self._lock_key
+        with self._answered() as db:
+            if key is not None:
+                db.execute("select pg_advisory_lock(%s)", (key,))
+            db.execute(self._sql["join_runner"], (runner, socket.gethostname(), os.getpid(), now, key))
+
+    @property
+    def _lock_key(self) -> int:
+        digest = hashlib.sha256(f"{self.url.schema} {self._runner}".encode()).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+    def beat(self) -> None:
+        self._turn_of(lambda _: None)
+
+    def leave(self) -> None:
+        with self._answered() as db:
+            db.execute(self._sql["leave_runner"], (self._runner,))
+        self.forsake()
+
+    def forsake(self) -> None:
+        if self._runner and not self._is_pooled and self._db is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._db.execute("select pg_advisory_unlock(%s)", (self._lock_key,))
+        self._runner = ""
+
+    def other_runners(self) -> list[RunnerRow]:
+        rows = self._read("list_runners")
+        check_joined(self._runner, self._epoch, rows)
+        return [RunnerRow(*row) for row in rows if row[0] != self._runner]
+
+    # -- a turn ----------------------------------------------------------------------------------------------------
+
+    def commit(self, batch: Batch) -> dict[str, Existing]:
+        try:
+            started, ended = self._turn_of(lambda db: self._write_rows(db, batch), settled=False)
+        except Fenced:
+            raise Fenced(self._foreign(batch)) from None
+        self._ended = ended.fetchone()[0] if ended is not None else []
+        losers: dict[str, Existing] = {}
+        if started is not None and started.rowcount < len(batch.starts):
+            losers = self._losers_of_the_last_turn(batch)
+        self._turn += 1
+        return losers
+
+    def _write_rows(self, db: Connection, batch: Batch) -> tuple[Any, Any]:
+        started = ended = None
+        if batch.structures:
+            self._execute(db, "keep_structure", _columns(batch.structures))
+        if batch.starts:
+            # In one order everywhere, so that two runners that start the same keys do not wait for each other.
+            starts = sorted(batch.starts, key=lambda row: row.idempotency_key or "")
+            started = self._execute(db, "start_execution", _columns(starts))
+        if batch.settles:
+            self._execute(db, "settle_attempt", [*_columns(batch.settles), len(batch.settles)])
+        if batch.running:
+            running = list({row[:3]: row for row in batch.running}.values())
+            self._execute(db, "note_running", [*_columns(running), len(running)])
+        if batch.finishes:
+            ended = self._execute(db, "finish_execution", [*_columns(batch.finishes), len(batch.finishes)])
+        return started, ended
+
+    def _losers_of_the_last_turn(self, batch: Batch) -> dict[str, Existing]:
+        """Asked after the commit: where the answer is lost, all that is known is that it may have happened."""
+        try:
+            return self.losers(batch)
+        except StoreUnavailable as unavailable:
+            self._unsure = True
+            raise CommitUnknown(str(unavailable)) from unavailable
+
+    def was_committed(self) -> bool:
+        with self._answered() as db:
+            row = db.execute(self._sql["read_turn"], (self._runner,)).fetchone()
+        if row is None or row[0] != self._epoch:
+            raise RunnerLost
+        happened = bool(row[1] == self._turn + 1)
+        self._turn += happened
+        self._unsure = False
+        return happened
+
+    def losers(self, batch: Batch) -> dict[str, Existing]:
+        losers = {}
+        with self._answered() as db:
+            for row in batch.starts:
+                if row.idempotency_key is not None:
+                    found = db.execute(
+                        self._sql["find_by_key"], (row.workflow, row.idempotency_key)
+                    ).fetchone()
+                    if found is not None and found[0] != row.id:
+                        losers[row.id] = Existing(str(found[0]), str(found[1]))
+                        continue
+                mine = db.execute(self._sql["find_started"], (row.id, row.owner, row.fence)).fetchone()
+                if mine is None:
+                    # It was committed before this runner was declared dead, and goes on under another claim.
+                    losers[row.id] = Existing(row.id, row.input)
+        return losers
+
+    def _foreign(self, batch: Batch) -> set[str]:
+        """The executions of a batch that were refused: those of others, or all where that cannot be told."""
+        claims = batch.claims
+        with self._answered() as db:
+            foreign = {
+                claim[0] for claim in claims if db.execute(self._sql["still_owned"], claim).fetchone() is None
+            }
+        return foreign or {claim[0] for claim in claims}
+
+    def announce(self, *, work: bool) -> None:
+        ended, self._ended = self._ended, []
+        if not (work or ended) or self._db is None:
+            return
+        try:
+            notify(self._db, self.url.schema, ended=ended, work=work)
+        except psycopg.Error as error:
+            logger.info("nobody was told of %s, who waits will see: %s", ended, explained(error, self.url))
+
+    # -- ownership -------------------------------------------------------------------------------------------------
+
+    def declare_dead(self, runner: str) -> None:
+        self._turn_of(lambda db: self._execute(db, "declare_dead", (runner,)))
+
+    def owned_by(self, runner: str, *, limit: int) -> list[OwnedRow]:
+        return [OwnedRow(*row) for row in self._read("read_owned", (runner, limit))]
+
+    def ran_alone(self, runner: str) -> bool:
+        return bool(self._read("count_alone", (runner,))[0][0])
+
+    def release(self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = ()) -> None:
+        def write(db: Connection) -> None:
+            self._execute(db, "clear_alone", (list(executions), owner))
+            if suspects:
+                self._execute(db, "suspect_attempt", [*_columns(suspects), owner])
+            self._execute(db, "release_execution", (list(executions), owner))
+
+        self._turn_of(write)
+
+    def bury(self, runner: str) -> None:
+        self._turn_of(lambda db: self._execute(db, "leave_runner", (runner,)))
+
+    def waiting_structures(self) -> list[tuple[str, str]]:
+        return self._read("list_waiting")
+
+    def claim(
+        self, known: Sequence[Known], *, structures: Sequence[Structure], limit: int, now: float
+    ) -> list[ClaimedExecution]:
+        def write(db: Connection) -> Any:
+            if structures:
+                self._execute(db, "keep_structure", _columns(structures))
+            return self._execute(db, "claim_executions", [*_columns(known), limit, self._runner, now])
+
+        claimed = self._turn_of(write).fetchall()
+        attempts: dict[str, list[StoredAttempt]] = {row[0]: [] for row in claimed}
+        # A first claim finds no attempts; what is claimed is this runner's, so that nobody else writes more.
+        again = [row[0] for row in claimed if row[4] > 1]
+        if again:
+            for execution, *attempt in self._reclaimed(again):
+                attempts[execution].append(StoredAttempt(*attempt))
+        return [ClaimedExecution._make((*row, attempts[row[0]])) for row in claimed]
+
+    def _reclaimed(self, executions: list[str]) -> list[Any]:
+        try:
+            return self._read("read_attempts_of", (executions,))
+        except DatabaseError as error:
+            # They are owned and not held: the caller gives them back and claims them again.
+            raise CommitUnknown(str(error)) from error
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def read_structures(self, structures: Iterable[str]) -> dict[str, str]:
+        return dict(self._read("read_structures", (sorted(set(structures)),)))
+
+    def read_execution(self, execution: str) -> ExecutionRow | None:
+        rows = self._read("read_execution", (execution,))
+        return ExecutionRow(*rows[0]) if rows else None
+
+    def read_attempts(self, execution: str) -> list[StoredAttempt]:
+        return [StoredAttempt(*row) for row in self._read("read_attempts", (execution,))]
+
+    def list_executions(
+        self, *, workflow: str | None, status: str | None, after: str | None, limit: int
+    ) -> list[ExecutionRow]:
+        parameters = (workflow, workflow, status, status, after, after, limit)
+        return [ExecutionRow(*row) for row in self._read("list_executions", parameters)]
+
+    def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        with self._reading:
+            for may_retry in (True, False):
+                try:
+                    return self._fetch(name, parameters)
+                except (psycopg.DataError, UnicodeEncodeError):
+                    return []  # no row holds what the database cannot store
+                except psycopg.Error as error:
+                    broken = self._reader is not None and is_broken(error, self._reader)
+                    if broken and self._reader is not None:
+                        self._reader.close()
+                        self._reader = None
+                    if not (broken and may_retry):
+                        raise DatabaseError(explained(error, self.url)) from error
+        raise AssertionError("unreachable")
+
+    def _fetch(self, name: str, parameters: Sequence[Any]) -> list[Any]:
+        self._reader = self._reader or driver.connect(self.url)
+        rows: list[Any] = self._execute(self._reader, name, parameters).fetchall()
+        return rows
+
+    # -- other processes -------------------------------------------------------------------------------------------
+
+    def enter(self, row: StartRow, connection: Any = None) -> Existing:
+        if connection is not None:
+            found = self._enter(connection, row)
+            # Inside the caller's transaction: it is delivered when that commits, and nobody else can tell when.
+            notify(connection, self.url.schema, ended=(), work=True)
+            return found
+        with self._reading:
+            self._reader = self._reader or driver.connect(self.url)
+            try:
+                found = self._enter(self._reader, row)
+                notify(self._reader, self.url.schema, ended=(), work=True)
+            except (psycopg.Error, UnicodeEncodeError) as error:
+                if is_broken(error, self._reader):
+                    self._reader.close()
+                    self._reader = None
+                raise DatabaseError(explained(error, self.url)) from error
+            return found
+
+    def _enter(self, db: Any, row: StartRow) -> Existing:
+        started = db.execute(self._sql["start_execution"], _columns([row])).fetchone()
+        if started is not None or row.idempotency_key is None:
+            return Existing(row.id, row.input)
+        found = db.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key)).fetchone()
+        return Existing(*found)
+
+    def listen(self, notice: Notice) -> None:
+        if self._is_pooled:
+            logger.info("%s is reached through a pooler: what happens elsewhere is polled for", self.url.text)
+        elif self._listener is None:
+            self._listener = Listener(self.url, channel_of(self.url.schema), notice)
+
+    def watch(self, execution: str) -> None:
+        with self._reading:
+            try:
+                self._reader = self._reader or driver.connect(self.url)
+                self._reader.execute(self._sql["watch_execution"], (execution,))
+            except psycopg.Error as error:
+                logger.info("the end of %s will be polled for: %s", execution, explained(error, self.url))
+
+    # -- transactions ----------------------------------------------------------------------------------------------
+
+    def _execute(self, db: Connection, name: str, parameters: Sequence[Any]) -> Any:
+        return db.execute(self._sql[name], parameters, prepare=not self._is_pooled)
+
+    def _turn_of(self, write: Callable[[Connection], T], *, settled: bool = True) -> T:
+        """A transaction under the interlock of the runner's row, in one round trip.
+
+        Args:
+            settled: Whether the turn counts as taken once it is committed; the caller may still have questions.
+        """
+        for tries in range(TRIES_AT_A_CONFLICT):
+            if self._unsure:
+                self.was_committed()
+            db = self._connection()
+            try:
+                with db.pipeline():
+                    db.execute(BEGIN, prepare=not self._is_pooled)
+                    self._execute(db, "advance_turn", (self._turn + 1, self._runner, self._epoch, self._turn))
+                    result = write(db)
+                    db.execute("commit", prepare=not self._is_pooled)
+            except CONFLICTS as error:
+                self._roll_back(db)
+                logger.info("a turn met another (%d): %s", tries + 1, explained(error, self.url))
+                continue
+            except (psycopg.Error, UnicodeEncodeError, OverflowError) as error:
+                if is_broken(error, db):
+                    self._disconnect()
+                    self._unsure = True
+                    raise in_doubt(error, self.url) from error
+                self._roll_back(db)
+                raise refusal(error, self.url) from error
+            except BaseException:
+                self._disconnect()
+                raise
+            self._turn += settled
+            return result
+        raise StoreUnavailable(
+            DatabaseError(f"{self.url.text}: other transactions came first again and again")
+        )
+
+    def _roll_back(self, db: Connection) -> None:
+        try:
+            if db.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                db.execute("rollback")
+        except psycopg.Error:
+            self._disconnect()
+
+    @contextlib.contextmanager
+    def _answered(self) -> Iterator[Connection]:
+        """The turns' connection for single statements, whose effects are the same when they are repeated."""
+        db = self._connection()
+        try:
+            yield db
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            if is_broken(error, db):
+                self._disconnect()
+                raise StoreUnavailable(DatabaseError(explained(error, self.url))) from error
+            raise refusal(error, self.url) from error
+
+    def _connection(self) -> Connection:
+        """The turns' connection; a new one first takes the lock that proves this runner alive."""
+        if self._db is None:
+            try:
+                db = driver.connect(self.url)
+            except DatabaseError as error:
+                raise StoreUnavailable(error) from error
+            try:
+                if self._runner and not self._is_pooled:
+                    db.execute("select pg_advisory_lock(%s)", (self._lock_key,))
+            except psycopg.Error as error:
+                db.close()
+                raise StoreUnavailable(DatabaseError(explained(error, self.url))) from error
+            self._db = db
+        return self._db
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._db.close()
+            self._db = None
+
+    def close(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+        with self._reading:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+        self.forsake()
+        self._disconnect()
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
