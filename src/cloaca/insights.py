@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cloaca.authoring.names import nearest, shown
-from cloaca.errors import ConfigurationError, ExecutionNotFoundError
+from cloaca.errors import ConfigurationError, ExecutionNotFoundError, WorkflowError
 from cloaca.model.context import Context
 from cloaca.model.delta import EMPTY, Delta
 from cloaca.model.execution import AttemptRow, Failure, StoredAttempt
@@ -90,6 +90,10 @@ class ExecutionRecord(ExecutionSummary):
     waiting_for: str | None
 
 
+FOR_CAPACITY = "a runner with capacity"
+"""What an execution waits for whose code is registered here."""
+
+
 def moment(seconds: float | None) -> datetime | None:
     """Stored seconds as a UTC time."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
@@ -148,7 +152,7 @@ def read_record(
     """All that is stored of an execution.
 
     Args:
-        structure_of: The structure of the workflow of that name that is registered here.
+        structure_of: The structure of the workflow of that name that is registered here; may raise ``WorkflowError``.
 
     Raises:
         ExecutionNotFoundError: There is none of this id.
@@ -161,13 +165,12 @@ def read_record(
     graph = Graph.thawed(store.read_structures([row.structure])[row.structure])
     attempts = store.read_attempts(execution_id)
     view = _view_so_far(graph, row.input, attempts)
-    waiting_for = _waiting_for(row, structure_of(row.workflow)) if row.owner is None else None
     return ExecutionRecord(
         *_summary_fields(row),
         Context.over(view),
         [ConflictRecord(path, graph.ids[kept], graph.ids[lost]) for path, kept, lost in view.conflicts],
         task_records(graph, attempts),
-        waiting_for,
+        _waiting_for(row, structure_of),
     )
 
 
@@ -191,9 +194,13 @@ def _summary_fields(
     )  # fmt: skip
 
 
-def _waiting_for(row: ExecutionRow, structure: str | None) -> str | None:
-    if row.finished_at is not None:
+def _waiting_for(row: ExecutionRow, structure_of: Callable[[str], str | None]) -> str | None:
+    if row.finished_at is not None or row.owner is not None:
         return None
+    try:
+        structure = structure_of(row.workflow)
+    except WorkflowError as error:
+        return f"workflow {row.workflow!r} cannot be built here, {error}: mend its constructor and register it again"
     if structure is None:
         return f"workflow {row.workflow!r} is not registered in this process: import its module"
     if structure != row.structure:
@@ -201,7 +208,7 @@ def _waiting_for(row: ExecutionRow, structure: str | None) -> str | None:
             f"workflow {row.workflow!r} has other tasks or dependencies here than it was started with: "
             "run it with the code that started it"
         )
-    return "a runner with capacity"
+    return FOR_CAPACITY
 
 
 def list_summaries(
