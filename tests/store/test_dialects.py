@@ -1,0 +1,28 @@
+"""Both databases are spoken to by the same names, and their tables are named in every statement."""
+
+import re
+
+from cloaca.store.postgres.connection import MIGRATIONS as POSTGRES_MIGRATIONS
+from cloaca.store.postgres.store import SQL as POSTGRES
+from cloaca.store.sqlite.connection import MIGRATIONS as SQLITE_MIGRATIONS
+from cloaca.store.sqlite.store import SQL as SQLITE
+
+ONLY_WHERE_PROCESSES_ARE_NOTIFIED = {"watch_execution"}
+
+
+def test_statements_have_the_same_names():
+    assert set(POSTGRES) - ONLY_WHERE_PROCESSES_ARE_NOTIFIED == set(SQLITE)
+
+
+def test_migrations_have_the_same_numbers():
+    assert [number for number, _ in POSTGRES_MIGRATIONS] == [number for number, _ in SQLITE_MIGRATIONS]
+
+
+def test_every_table_is_named_with_its_schema_or_prefix():
+    tables = "runners|structures|executions|attempts"
+    for name, statement in POSTGRES.items():
+        bare = re.sub(r"--.*", "", statement)
+        assert not re.search(rf"(from|into|update|join) (?!cloaca\.)({tables})\b", bare), name
+    for name, statement in SQLITE.items():
+        bare = re.sub(r"--.*", "", statement)
+        assert not re.search(rf"(from|into|update|join) (?!cloaca_)({tables})\b", bare), name
