@@ -20,7 +20,7 @@ from cloaca.model.view import View
 
 if TYPE_CHECKING:
     from cloaca.store.rows import ExecutionRow
-    from cloaca.store.sqlite.store import SqliteStore
+    from cloaca.store.store import Store
 
 _MOST = 2**31 - 1
 """The largest limit of a list: databases take it everywhere."""
@@ -147,7 +147,7 @@ def _task_status(
 
 
 def read_record(
-    store: SqliteStore, execution_id: str, *, structure_of: Callable[[str], str | None]
+    store: Store, execution_id: str, *, structure_of: Callable[[str], str | None]
 ) -> ExecutionRecord:
     """All that is stored of an execution.
 
@@ -160,9 +160,9 @@ def read_record(
     row = _execution(store, execution_id)
     if row is None:
         raise ExecutionNotFoundError(
-            f"execution {shown(execution_id)} is not in {store.url.text}: check the id, and that this is its database"
+            f"execution {shown(execution_id)} is not in {store.location}: check the id, and that this is its database"
         )
-    graph = Graph.thawed(store.read_structures([row.structure])[row.structure])
+    graph = _graph(store, row)
     attempts = store.read_attempts(execution_id)
     view = _view_so_far(graph, row.input, attempts)
     return ExecutionRecord(
@@ -172,6 +172,13 @@ def read_record(
         task_records(graph, attempts),
         _waiting_for(row, structure_of),
     )
+
+
+def _graph(store: Store, row: ExecutionRow) -> Graph:
+    """The graph it was started with; one without tasks where its first claim is still to choose one."""
+    if not row.structure:
+        return Graph(row.workflow, {})
+    return Graph.thawed(store.read_structures([row.structure])[row.structure])
 
 
 def _view_so_far(graph: Graph, input: str, attempts: list[StoredAttempt]) -> View:
@@ -203,7 +210,7 @@ def _waiting_for(row: ExecutionRow, structure_of: Callable[[str], str | None]) -
         return f"workflow {row.workflow!r} cannot be built here, {error}: mend its constructor and register it again"
     if structure is None:
         return f"workflow {row.workflow!r} is not registered in this process: import its module"
-    if structure != row.structure:
+    if row.structure not in ("", structure):
         return (
             f"workflow {row.workflow!r} has other tasks or dependencies here than it was started with: "
             "run it with the code that started it"
@@ -212,13 +219,13 @@ def _waiting_for(row: ExecutionRow, structure_of: Callable[[str], str | None]) -
 
 
 def list_summaries(
-    store: SqliteStore, *, workflow_name: str | None, status: str | None, limit: int, after: str | None
+    store: Store, *, workflow_name: str | None, status: str | None, limit: int, after: str | None
 ) -> list[ExecutionSummary]:
     """Executions, newest first; the next page is ``after`` the last id of this one."""
     _check_filters(workflow_name, status, limit)
     if after is not None and _execution(store, after) is None:
         raise ExecutionNotFoundError(
-            f"execution {shown(after)} is not in {store.url.text}: page after one that is"
+            f"execution {shown(after)} is not in {store.location}: page after one that is"
         )
     if workflow_name is not None and _is_unstorable(workflow_name):
         return []
@@ -236,7 +243,7 @@ def _check_filters(workflow_name: Any, status: Any, limit: Any) -> None:
         raise ConfigurationError(f"workflow_name={shown(workflow_name)} must be a str, or None for all")
 
 
-def _execution(store: SqliteStore, execution_id: Any) -> ExecutionRow | None:
+def _execution(store: Store, execution_id: Any) -> ExecutionRow | None:
     """The row of an id, which may be anything that somebody typed."""
     if not isinstance(execution_id, str) or _is_unstorable(execution_id):
         return None

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 
 from cloaca.model.execution import AttemptRow
 from cloaca.model.graph import Graph
@@ -36,7 +37,15 @@ class Finished:
     size: int
 
 
-Waiter = Callable[["Finished | BaseException"], None]
+class Elsewhere(Enum):
+    """What those are told who wait for an execution that this process does not run."""
+
+    ENDED = "ended"
+
+
+ELSEWHERE = Elsewhere.ENDED
+News = Finished | BaseException | Elsewhere
+Waiter = Callable[[News], None]
 
 
 class Completions:
@@ -81,6 +90,12 @@ class Completions:
                 self._kept_bytes -= self._kept.popitem(last=False)[1].size
         _tell(waiters, finished)
 
+    def ended_elsewhere(self, executions: Iterable[str]) -> None:
+        """Tell those who wait that the database knows more by now."""
+        with self._lock:
+            waiters = [waiter for execution in executions for waiter in self._waiters.pop(execution, ())]
+        _tell(waiters, ELSEWHERE)
+
     def fail(self, execution_id: str, error: BaseException) -> None:
         """Tell those who wait for an execution that it could not be started."""
         with self._lock:
@@ -96,7 +111,7 @@ class Completions:
         _tell(waiting, error)
 
 
-def _tell(waiters: Iterable[Waiter], news: Finished | BaseException) -> None:
+def _tell(waiters: Iterable[Waiter], news: News) -> None:
     for waiter in waiters:
         try:
             waiter(news)

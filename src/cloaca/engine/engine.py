@@ -18,7 +18,15 @@ from cloaca.clock import new_id
 from cloaca.engine.commit import Committer
 from cloaca.engine.completions import Finished
 from cloaca.engine.core import Core
-from cloaca.engine.events import Introduced, Message, NewExecution, Registered, StartRequest, Stop
+from cloaca.engine.events import (
+    Introduced,
+    Message,
+    NewExecution,
+    Registered,
+    StartRequest,
+    Stop,
+    WorkAnnounced,
+)
 from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.ownership import Ownership
 from cloaca.engine.plan import Plan
@@ -161,6 +169,8 @@ class Engine:
                 self._start(message, turn)
             case Registered(name):
                 self.ownership.registered(name)
+            case WorkAnnounced():
+                self.ownership.announced()
             case Introduced(workflows):
                 self.ownership.introduced(workflows)
             case Stop():

@@ -51,6 +51,11 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkAnnounced:
+    """Another process has started what nobody owns."""
+
+
+@dataclass(frozen=True, slots=True)
 class Introduced:
     """What looking for the registered workflows of some names has found."""
 
@@ -64,4 +69,4 @@ class Stop:
     timeout: float
 
 
-Message = StartRequest | Outcome | Registered | Introduced | Stop
+Message = StartRequest | Outcome | Registered | WorkAnnounced | Introduced | Stop

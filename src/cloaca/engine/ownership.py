@@ -136,6 +136,12 @@ class Ownership:
         self._looked_up.discard(name)
         self.due = self._core.clock.monotonic()
 
+    def announced(self) -> None:
+        """There is work that nobody owns: unknown workflows of it are asked for at the next look."""
+        self._core.backlog = True
+        if not self._core.plans:
+            self.due = self._core.clock.monotonic()
+
     # -- claiming --------------------------------------------------------------------------------------------------
 
     def _claim(self, turn: Turn) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
 import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, cast
@@ -18,27 +17,27 @@ from typing import Any, Literal, Self, cast
 from cloaca.authoring import registry
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import SystemClock, new_id
+from cloaca.engine.completions import ELSEWHERE, Finished
 from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
-from cloaca.engine.events import Message, NewExecution, Registered, StartRequest, Stop
+from cloaca.engine.events import Message, Registered, StartRequest, Stop, WorkAnnounced
 from cloaca.engine.executors import Executor, Executors
 from cloaca.errors import ConfigurationError, IdempotencyError, RunnerError
 from cloaca.executors.current import CurrentAttempt, current_attempt
 from cloaca.executors.threads import ThreadExecutor
-from cloaca.insights import ExecutionRecord, ExecutionSummary, list_summaries, read_record
+from cloaca.insights import ExecutionRecord, ExecutionSummary
 from cloaca.model.context import Context
-from cloaca.model.values import encode, joined
 from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
+from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
+from cloaca.runner.inputs import Input, check_input, new_execution
 from cloaca.runner.result import WorkflowResult
+from cloaca.runner.stores import store_of
 from cloaca.runner.waiting import Signal, Waiting, is_on_event_loop
+from cloaca.runner.workflows import Workflows
 from cloaca.store.rows import Existing
-from cloaca.store.sqlite.store import SqliteStore
-from cloaca.store.url import parse_database_url
 
 logger = logging.getLogger("cloaca")
-
-Input = Context | Mapping[str, Any] | None
 
 
 class DefaultRunner:
@@ -48,12 +47,14 @@ class DefaultRunner:
     have left. Any number of threads may share a runner.
 
     Args:
-        database_url: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db`` or ``sqlite:///:memory:``;
-            without one ``CLOACA_DATABASE_URL``, else ``sqlite:///cloaca.db``.
+        database_url: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``, ``sqlite:///:memory:`` or
+            ``postgresql://user:password@host:5432/database``; without one ``CLOACA_DATABASE_URL``, else
+            ``sqlite:///cloaca.db``.
+        schema: Of a PostgreSQL database: where the tables lie, ``cloaca`` without one.
 
     Raises:
         InvalidDatabaseUrl: The URL has no known form.
-        DatabaseError: The database cannot be opened or written.
+        DatabaseError: The database cannot be opened or written; a server is tried for at most five seconds.
 
     Example:
         >>> import cloaca
@@ -66,33 +67,51 @@ class DefaultRunner:
         'hello ada'
     """
 
-    def __init__(self, database_url: str | None = None, config: DefaultRunnerConfig | None = None) -> None:
+    def __init__(
+        self,
+        database_url: str | None = None,
+        config: DefaultRunnerConfig | None = None,
+        *,
+        schema: str | None = None,
+    ) -> None:
         if config is not None and not isinstance(config, DefaultRunnerConfig):
             raise ConfigurationError(
                 f"config is a {type(config).__name__}, not a DefaultRunnerConfig: "
                 "write DefaultRunnerConfig(max_concurrent_tasks=8) or leave it out"
             )
         self._config = config or DefaultRunnerConfig()
-        if database_url is None:
-            database_url = os.environ.get("CLOACA_DATABASE_URL") or "sqlite:///cloaca.db"
-        url = parse_database_url(database_url)
         self._process = os.getpid()
         self._closing = threading.Lock()
         self._closed = False
-        self._renamed: dict[str, tuple[Workflow, Workflow]] = {}
+        self._workflows = Workflows()
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._store = SqliteStore(url)
+        self._store = store_of(database_url, schema=schema)
         self._engine = self._assemble()
         core = self._engine.core
-        self._waiting = Waiting(core.completions, self._store, core.live.__contains__, self._structure_of)
+        self._waiting = Waiting(
+            core.completions, self._store, core.live.__contains__, self._workflows.structure_of,
+            is_usable=self._check_process,
+        )  # fmt: skip
+        self._executions = Executions(
+            self._store, self._waiting, self._workflows.structure_of, self._check_process
+        )
         try:
+            self._store.prepare()
             self._engine.start()
+            self._store.listen(self._notice)
         except BaseException:
             self._store.close()
             raise
-        logger.info("runner %s works on %s", core.runner, url.text)
+        logger.info("runner %s works on %s", core.runner, self._store.location)
         self._unsubscribe = registry.subscribe(lambda name: self._inbox.put(Registered(name)))
         _running.add(self)
+
+    def _notice(self, ended: Sequence[str]) -> None:
+        """Another process has announced what ended there, or that there is work."""
+        if ended:
+            self._engine.core.completions.ended_elsewhere(ended)
+        else:
+            self._inbox.put(WorkAnnounced())
 
     def _assemble(self) -> Engine:
         clock, config, inbox = SystemClock(), self._config, self._inbox
@@ -114,7 +133,7 @@ class DefaultRunner:
             inbox=inbox,
             settings=config.engine_settings(),
         )
-        return Engine(core, find_workflow=self._find, make_id=new_id, pause=time.sleep)
+        return Engine(core, find_workflow=self._workflows.find, make_id=new_id, pause=time.sleep)
 
     @staticmethod
     def with_config(database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
@@ -153,31 +172,44 @@ class DefaultRunner:
     def _execute(self, workflow: str | Workflow, context: Input) -> WorkflowResult:
         request = self._request(workflow, [context], None)
         execution_id, signal = request.executions[0].id, Signal()
-        completions = self._engine.core.completions
-        completions.wait(execution_id, signal.set)
+        core = self._engine.core
+        core.completions.wait(execution_id, signal.set)
+
+        def answered(answer: object) -> None:
+            if execution_id not in core.live and not isinstance(answer, BaseException):
+                signal.set(ELSEWHERE)
+
+        request.answer = answered
         self._put(request)
-        ended = signal.wait(1.0)
-        if isinstance(ended, BaseException):
-            raise ended
-        if ended is not None:
+        ended = signal.wait(None)
+        if isinstance(ended, Finished):
             return WorkflowResult(ended)
         return cast(WorkflowResult, self._waiting.wait(execution_id, None, signal=signal))
 
     def start(
-        self, workflow: str | Workflow, context: Input = None, *, idempotency_key: str | None = None
+        self,
+        workflow: str | Workflow,
+        context: Input = None,
+        *,
+        idempotency_key: str | None = None,
+        connection: Any = None,
     ) -> ExecutionHandle:
         """Start an execution and return once it is durable: from then on it will be run, whatever happens here.
 
         Args:
             idempotency_key: The same key gives the same execution of a workflow, also after a crash.
+            connection: A ``psycopg.Connection`` or ``sqlite3.Connection`` to this database. The start then joins its
+                transaction: the execution exists if and only if that commits, and whichever runner claims it runs it.
 
         Raises:
             IdempotencyError: The key was used with another input, or is empty.
             WorkflowNotFoundError, TypeError, RunnerError, DatabaseError: As for ``execute``.
         """
         self._check_thread("start", "await start_async(...)")
-        if idempotency_key is not None:
-            _check_key(idempotency_key)
+        if connection is not None:
+            name = self._workflows.resolve(workflow).name
+            new = new_execution(context, self._config.encoders, idempotency_key)
+            return self._executions.enter(name, new, now=time.time(), connection=connection)
         request = self._request(workflow, [context], idempotency_key)
         existing = self._ask(request)
         return self._handles(request, existing)[0]
@@ -218,8 +250,6 @@ class DefaultRunner:
         import asyncio  # noqa: PLC0415 - only those who await pay for it
 
         self._check_process()
-        if idempotency_key is not None:
-            _check_key(idempotency_key)
         request = self._request(workflow, [context], idempotency_key)
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Any] = loop.create_future()
@@ -241,8 +271,7 @@ class DefaultRunner:
         Raises:
             ExecutionNotFoundError: There is none of this id.
         """
-        self._check_process()
-        return read_record(self._store, execution_id, structure_of=self._structure_of)
+        return self._executions.get(execution_id)
 
     def list_executions(
         self,
@@ -257,10 +286,7 @@ class DefaultRunner:
         Args:
             after: The id of the last execution of the page before.
         """
-        self._check_process()
-        return list_summaries(
-            self._store, workflow_name=workflow_name, status=status, limit=limit, after=after
-        )
+        return self._executions.list(workflow_name=workflow_name, status=status, limit=limit, after=after)
 
     def get_handle(self, execution_id: str) -> ExecutionHandle:
         """A handle on an execution that was started before, here or elsewhere.
@@ -268,8 +294,7 @@ class DefaultRunner:
         Raises:
             ExecutionNotFoundError: There is none of this id.
         """
-        record = self.get_execution(execution_id)
-        return ExecutionHandle(execution_id, record.workflow_name, self._waiting)
+        return self._executions.handle(execution_id)
 
     # -- requests --------------------------------------------------------------------------------------------------
 
@@ -278,12 +303,9 @@ class DefaultRunner:
     ) -> StartRequest:
         if self._closed:
             raise RunnerError("the runner was shut down: make another one")
-        found = self._resolve(workflow)
+        found = self._workflows.resolve(workflow)
         encoders = self._config.encoders
-        executions = []
-        for context in contexts:
-            texts = _texts(context, encoders)
-            executions.append(NewExecution(new_id(), texts, joined(texts), idempotency_key))
+        executions = [new_execution(context, encoders, idempotency_key) for context in contexts]
         return StartRequest(found, found.version, executions)
 
     def _ask(self, request: StartRequest) -> dict[str, Existing]:
@@ -305,44 +327,10 @@ class DefaultRunner:
         handles = []
         for new in request.executions:
             earlier = existing.get(new.id)
-            if earlier is not None and not _is_same_input(earlier.input, new.input):
-                raise IdempotencyError(
-                    f"idempotency key {new.idempotency_key!r} of workflow {name!r} belongs to execution {earlier.id}, "
-                    "which has another input: use another key, or give the same input"
-                )
+            if earlier is not None:
+                check_input(name, new, earlier)
             handles.append(ExecutionHandle(earlier.id if earlier else new.id, name, waiting))
         return handles
-
-    # -- workflows -------------------------------------------------------------------------------------------------
-
-    def _resolve(self, workflow: str | Workflow) -> Workflow:
-        if isinstance(workflow, Workflow):
-            if registry.find_workflow(workflow.name) is None:
-                registry.register_workflow(workflow)
-            return workflow
-        if not isinstance(workflow, str):
-            raise TypeError(f"a workflow is a name or a built Workflow, not a {type(workflow).__name__}")
-        return self._named(workflow, registry.workflow(workflow))
-
-    def _find(self, name: str) -> Workflow | None:
-        found = registry.find_workflow(name)
-        return None if found is None else self._named(name, found)
-
-    def _named(self, name: str, workflow: Workflow) -> Workflow:
-        """The workflow under the name it is registered as, which wins over its own."""
-        if workflow.name == name:
-            return workflow
-        original, renamed = self._renamed.get(name, (None, None))
-        if original is not workflow or renamed is None:
-            renamed = Workflow(
-                name, tasks=workflow.bound, description=workflow.description, tags=workflow.tags
-            )
-            self._renamed[name] = (workflow, renamed)
-        return renamed
-
-    def _structure_of(self, name: str) -> str | None:
-        found = self._find(name)
-        return None if found is None else found.graph.structure
 
     # -- checks ----------------------------------------------------------------------------------------------------
 
@@ -369,16 +357,27 @@ class DefaultRunner:
         Args:
             timeout: Seconds to wait for bodies; without one ``shutdown_timeout_seconds`` of the configuration. Bodies
                 that run longer are left to themselves and run again in the next runner.
+
+        Raises:
+            RunnerError: Called in a body of this runner.
         """
         timeout = checked_timeout(timeout)
         if timeout is None:
             timeout = self._config.shutdown_timeout_seconds
         if self._process != os.getpid():
             return
+        attempt = current_attempt.get()
+        if attempt is not None and attempt.job.execution_id in self._engine.core.live:
+            raise RunnerError(
+                "shutdown() was called in a body of this runner, which would wait for itself: call it outside"
+            )
+        # Whoever calls meanwhile returns when it has ended.
         with self._closing:
-            if self._closed:
-                return
-            self._closed = True
+            if not self._closed:
+                self._closed = True
+                self._end(timeout)
+
+    def _end(self, timeout: float) -> None:
         _running.discard(self)
         self._unsubscribe()
         self._inbox.put(Stop(timeout))
@@ -408,7 +407,7 @@ class DefaultRunner:
         return False
 
     def __repr__(self) -> str:
-        return f"DefaultRunner({self._store.url.text!r})"
+        return f"DefaultRunner({self._store.location!r})"
 
 
 _running: weakref.WeakSet[DefaultRunner] = weakref.WeakSet()
@@ -434,29 +433,3 @@ def _same_calls(attempt: CurrentAttempt) -> Iterator[str]:
             f"in an earlier run of task {attempt.job.task.id!r} call {call} of execute had another input: a body has to "
             "make the same calls in the same order with the same input, or to use start with a key of its own"
         ) from error
-
-
-def _texts(context: Input, encoders: Any) -> dict[str, str]:
-    if context is None:
-        return {}
-    if isinstance(context, Context):
-        return context.texts()
-    if not isinstance(context, Mapping):
-        raise TypeError(f"a context is a Context, a mapping or None, not a {type(context).__name__}")
-    for key in context:
-        if not isinstance(key, str):
-            raise TypeError(f"context keys are str: {key!r} is of type {type(key).__name__}")
-    return {key: encode(value, key, encoders) for key, value in context.items()}
-
-
-def _check_key(idempotency_key: Any) -> None:
-    if not isinstance(idempotency_key, str) or not idempotency_key:
-        raise IdempotencyError(
-            f"idempotency_key={idempotency_key!r} must be a string that is not empty: leave it out to start anew"
-        )
-
-
-def _is_same_input(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    return json.dumps(json.loads(one), sort_keys=True) == json.dumps(json.loads(other), sort_keys=True)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from cloaca.engine.completions import Completions, Finished
+from cloaca.engine.completions import ELSEWHERE, Completions, Finished, News
 from cloaca.errors import ExecutionNotFoundError, RunnerError
 from cloaca.insights import read_record
 from cloaca.model.states import Status
 from cloaca.runner.result import WorkflowResult
-from cloaca.store.sqlite.store import SqliteStore
+from cloaca.store.store import Store
 
 POLL_SECONDS = 1.0
 """How often the database is asked about an execution that this process does not run."""
@@ -49,94 +50,119 @@ class Waiting:
 
     Args:
         is_live: Whether this process's engine holds an execution.
+        is_usable: Called first by each method; raises where nothing can be waited for here any more.
+        listen: Called when something is waited for that another process runs.
     """
 
     def __init__(
         self,
         completions: Completions,
-        store: SqliteStore,
+        store: Store,
         is_live: Callable[[str], bool],
         structure_of: StructureOf,
+        *,
+        is_usable: Callable[[], None],
+        listen: Callable[[], None] = lambda: None,
     ) -> None:
         self._completions = completions
         self._store = store
         self._is_live = is_live
         self._structure_of = structure_of
+        self._is_usable = is_usable
+        self._listen = listen
 
     def status(self, execution_id: str) -> Status:
         """The status of an execution now."""
+        self._is_usable()
         finished = self._completions.get(execution_id)
         if finished is not None:
             return Status(finished.status)
         row = self._store.read_execution(execution_id)
         if row is None:
-            raise ExecutionNotFoundError(f"execution {execution_id!r} is not in {self._store.url.text}")
+            raise ExecutionNotFoundError(f"execution {execution_id!r} is not in {self._store.location}")
         return Status(row.status)
 
     def wait(
         self, execution_id: str, timeout: float | None, *, signal: Signal | None = None
     ) -> WorkflowResult | None:
-        """The result, or ``None`` if it has not ended within so many seconds."""
-        if signal is None:
-            signal = Signal()
-            self._completions.wait(execution_id, signal.set)
-        deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            while True:
-                left = (
-                    POLL_SECONDS
-                    if deadline is None
-                    else min(POLL_SECONDS, max(0.0, deadline - time.monotonic()))
-                )
-                known = self._at_hand(execution_id, signal.wait(left if self._is_live(execution_id) else 0.0))
-                if known is not None:
+        """The result, or ``None`` if it has not ended within so many seconds.
+
+        Args:
+            signal: One that waits for the execution already.
+        """
+        self._is_usable()
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        is_watched = False
+        while True:
+            if signal is None:
+                signal = Signal()
+                self._completions.wait(execution_id, signal.set)
+            try:
+                if not self._is_live(execution_id) and not is_watched:
+                    self._watch(execution_id)
+                    is_watched = True
+                known = self._at_hand(execution_id, signal.wait(0.0))
+                left = deadline - time.monotonic()
+                if known is not None or left <= 0:
                     return known
-                if deadline is not None and time.monotonic() >= deadline:
-                    return None
-                if not self._is_live(execution_id):
-                    signal.wait(left)
-        finally:
-            self._completions.forget(execution_id, signal.set)
+                if signal.wait(0.0) is None:
+                    signal.wait(min(POLL_SECONDS, left))
+            finally:
+                self._completions.forget(execution_id, signal.set)
+            # What has said that it ended elsewhere says it once.
+            signal = signal if signal.wait(0.0) not in (None, ELSEWHERE) else None
 
     async def wait_async(self, execution_id: str) -> WorkflowResult:
         """The result; the event loop goes on meanwhile."""
         import asyncio  # noqa: PLC0415 - only those who await pay for it
 
+        self._is_usable()
         loop = asyncio.get_running_loop()
-        arrived: asyncio.Future[Any] = loop.create_future()
+        is_watched = False
+        while True:
+            arrived: asyncio.Future[Any] = loop.create_future()
 
-        def arrive(value: Finished | BaseException) -> None:
-            if not arrived.done():
-                arrived.set_result(value)
+            def arrive(value: News, arrived: asyncio.Future[Any] = arrived) -> None:
+                if not arrived.done():
+                    arrived.set_result(value)
 
-        def hand_over(value: Finished | BaseException) -> None:
-            loop.call_soon_threadsafe(arrive, value)
+            def hand_over(value: News, arrive: Callable[[News], None] = arrive) -> None:
+                loop.call_soon_threadsafe(arrive, value)
 
-        self._completions.wait(execution_id, hand_over)
-        try:
-            while True:
-                await asyncio.wait([arrived], timeout=POLL_SECONDS)
+            self._completions.wait(execution_id, hand_over)
+            try:
+                if not self._is_live(execution_id) and not is_watched:
+                    await asyncio.to_thread(self._watch, execution_id)
+                    is_watched = True
+                else:
+                    await asyncio.wait([arrived], timeout=POLL_SECONDS)
                 value = arrived.result() if arrived.done() else None
                 if value is not None or not self._is_live(execution_id):
                     known = await asyncio.to_thread(self._at_hand, execution_id, value)
                     if known is not None:
                         return known
-        finally:
-            self._completions.forget(execution_id, hand_over)
+            finally:
+                self._completions.forget(execution_id, hand_over)
 
-    def _at_hand(self, execution_id: str, value: Finished | BaseException | None) -> WorkflowResult | None:
+    def _watch(self, execution_id: str) -> None:
+        """Have whoever runs it say when it ends; it may have ended before, so the database is asked after this."""
+        self._listen()
+        self._store.watch(execution_id)
+
+    def _at_hand(self, execution_id: str, value: News | None) -> WorkflowResult | None:
         """The result from what the engine has said, or from the database."""
         if isinstance(value, Finished):
             return WorkflowResult(value)
-        if isinstance(value, BaseException) and not isinstance(value, RunnerError):
-            raise value
+        error = value if isinstance(value, BaseException) else None
+        if error is not None and not isinstance(error, RunnerError):
+            raise error
         if value is None and self._is_live(execution_id):
             return None
         row = self._store.read_execution(execution_id)
         if row is not None and row.finished_at is not None:
             return WorkflowResult(read_record(self._store, execution_id, structure_of=self._structure_of))
-        if value is not None:
-            raise value
+        if error is not None:
+            raise error
         return None
 
 

@@ -34,6 +34,13 @@ class Store(Protocol):
     def location(self) -> str:
         """The database in words that may be logged: no password is in them."""
 
+    def prepare(self) -> None:
+        """Make the tables, or bring them up to date.
+
+        Raises:
+            DatabaseError: The database cannot be reached, read or written.
+        """
+
     @property
     def looks_for_death(self) -> int:
         """How many looks, a second apart, must find a runner's lock free before that proves its death."""
@@ -138,6 +145,10 @@ class Store(Protocol):
 
         Returns:
             The execution that now stands under the row's idempotency key, which may be an earlier one.
+
+        Raises:
+            TypeError: The connection is not one of the driver's.
+            DatabaseError: The row was not written.
         """
 
     def listen(self, notice: Notice) -> None:

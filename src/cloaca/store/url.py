@@ -41,7 +41,7 @@ class SqliteUrl:
 DatabaseUrl = SqliteUrl | PostgresUrl
 
 
-def parse_database_url(url: str) -> DatabaseUrl:
+def parse_database_url(url: str, *, schema: str | None = None) -> DatabaseUrl:
     """Read a database URL.
 
     Three slashes are followed by a path relative to the working directory, four by an absolute one; the file name
@@ -61,7 +61,7 @@ def parse_database_url(url: str) -> DatabaseUrl:
         return SqliteUrl(None)
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgresql", "postgres"):
-        return parse_postgres_url(url)
+        return parse_postgres_url(url, schema=schema)
     if scheme != "sqlite" or not separator:
         raise InvalidDatabaseUrl(f"{_masked(url)!r} is not a database URL this release knows: use {FORMS}")
     location, _, query = rest.partition("?")

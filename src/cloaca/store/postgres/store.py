@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
@@ -46,12 +47,7 @@ CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailur
 
 
 class PostgresStore:
-    """The tables of one schema; see ``Store`` for what each method promises.
-
-    Raises:
-        ConnectionError: The server cannot be reached within five seconds.
-        MigrationError: The tables cannot be made or brought up to date.
-    """
+    """The tables of one schema; see ``Store`` for what each method promises. Connections open when they are used."""
 
     looks_for_death = 2
     pause_when_crowded = 0.0
@@ -59,21 +55,27 @@ class PostgresStore:
     def __init__(self, url: PostgresUrl) -> None:
         self.url = url
         self._sql = {name: qualified(statement, url.schema) for name, statement in SQL.items()}
-        self._db: Connection | None = driver.connect(url)
-        self._is_pooled = driver.is_pooled(self._db)
-        if self._is_pooled:
-            logger.warning(
-                "%s is reached through a pooler: a dead runner is noticed only when its lease ends", url.text
-            )
-        driver.migrate(self._db, url)
+        self._db: Connection | None = None
         self._reader: Connection | None = None
         self._reading = threading.Lock()
+        self._is_pooled = False
         self._listener: Listener | None = None
         self._runner, self._epoch, self._turn = "", 0, 0
         self._unsure = False
         """Whether it is unknown if the last turn was committed."""
         self._ended: list[str] = []
         """Executions that the last turn has ended and somebody elsewhere waits for."""
+
+    def prepare(self) -> None:
+        with self._reading:
+            db = self._reader = self._reader or driver.connect(self.url)
+            self._is_pooled = driver.is_pooled(db)
+            driver.migrate(db, self.url)
+        if self._is_pooled:
+            logger.warning(
+                "%s is reached through a pooler: a dead runner is noticed only when its lease ends",
+                self.url.text,
+            )
 
     @property
     def location(self) -> str:
@@ -275,44 +277,56 @@ class PostgresStore:
                     return []  # no row holds what the database cannot store
                 except psycopg.Error as error:
                     broken = self._reader is not None and is_broken(error, self._reader)
-                    if broken and self._reader is not None:
-                        self._reader.close()
-                        self._reader = None
+                    if broken:
+                        self._close_reader()
                     if not (broken and may_retry):
                         raise DatabaseError(explained(error, self.url)) from error
         raise AssertionError("unreachable")
 
     def _fetch(self, name: str, parameters: Sequence[Any]) -> list[Any]:
-        self._reader = self._reader or driver.connect(self.url)
-        rows: list[Any] = self._execute(self._reader, name, parameters).fetchall()
+        rows: list[Any] = self._execute(self._open_reader(), name, parameters).fetchall()
         return rows
+
+    def _open_reader(self) -> Connection:
+        self._reader = self._reader or driver.connect(self.url)
+        return self._reader
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     # -- other processes -------------------------------------------------------------------------------------------
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
-        if connection is not None:
-            found = self._enter(connection, row)
-            # Inside the caller's transaction: it is delivered when that commits, and nobody else can tell when.
-            notify(connection, self.url.schema, ended=(), work=True)
-            return found
-        with self._reading:
-            self._reader = self._reader or driver.connect(self.url)
-            try:
-                found = self._enter(self._reader, row)
-                notify(self._reader, self.url.schema, ended=(), work=True)
-            except (psycopg.Error, UnicodeEncodeError) as error:
-                if is_broken(error, self._reader):
-                    self._reader.close()
-                    self._reader = None
-                raise DatabaseError(explained(error, self.url)) from error
-            return found
+        if connection is None:
+            with self._reading:
+                return self._entered(self._open_reader(), row)
+        if not isinstance(connection, psycopg.Connection):
+            raise TypeError(
+                f"connection is a {type(connection).__name__}: pass the psycopg.Connection whose transaction the start "
+                "belongs to"
+            )
+        return self._entered(connection, row)
 
-    def _enter(self, db: Any, row: StartRow) -> Existing:
-        started = db.execute(self._sql["start_execution"], _columns([row])).fetchone()
-        if started is not None or row.idempotency_key is None:
+    def _entered(self, db: psycopg.Connection[Any], row: StartRow) -> Existing:
+        try:
+            with db.cursor(row_factory=tuple_row) as cursor:
+                found = self._start_or_find(cursor, row)
+            # In a caller's transaction it is delivered when that commits: nobody else can tell when.
+            notify(db, self.url.schema, ended=(), work=True)
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            if db is self._reader and is_broken(error, db):
+                self._close_reader()
+            raise DatabaseError(explained(error, self.url)) from error
+        return found
+
+    def _start_or_find(self, cursor: psycopg.Cursor[Any], row: StartRow) -> Existing:
+        cursor.execute(self._sql["start_execution"], _columns([row]))
+        if cursor.fetchone() is not None or row.idempotency_key is None:
             return Existing(row.id, row.input)
-        found = db.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key)).fetchone()
-        return Existing(*found)
+        cursor.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key))
+        return Existing._make(cursor.fetchall()[0])
 
     def listen(self, notice: Notice) -> None:
         if self._is_pooled:
@@ -323,9 +337,8 @@ class PostgresStore:
     def watch(self, execution: str) -> None:
         with self._reading:
             try:
-                self._reader = self._reader or driver.connect(self.url)
-                self._reader.execute(self._sql["watch_execution"], (execution,))
-            except psycopg.Error as error:
+                self._open_reader().execute(self._sql["watch_execution"], (execution,))
+            except (psycopg.Error, DatabaseError) as error:
                 logger.info("the end of %s will be polled for: %s", execution, explained(error, self.url))
 
     # -- transactions ----------------------------------------------------------------------------------------------
@@ -414,9 +427,7 @@ class PostgresStore:
         if self._listener is not None:
             self._listener.close()
         with self._reading:
-            if self._reader is not None:
-                self._reader.close()
-                self._reader = None
+            self._close_reader()
         self.forsake()
         self._disconnect()
 

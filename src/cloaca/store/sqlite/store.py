@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 from cloaca.errors import DatabaseError
@@ -46,11 +47,7 @@ CHECKPOINT_BYTES = 4 << 20
 
 
 class SqliteStore:
-    """The tables of one SQLite database; see ``Store`` for what each method promises.
-
-    Raises:
-        DatabaseError: The file cannot be opened, is damaged, or cannot be written.
-    """
+    """The tables of one SQLite database; see ``Store`` for what each method promises. Connections open when they are used."""
 
     # The kernel drops a lock when its process ends, and at no other time.
     looks_for_death = 1
@@ -59,21 +56,29 @@ class SqliteStore:
 
     def __init__(self, url: SqliteUrl) -> None:
         self.url = url
-        self._db: sqlite3.Connection | None = connect(url)
-        migrate(self._db, url)
+        self._db: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
         # In memory readers share the writer's connection, and must not see half a transaction.
         self._writing: Any = threading.RLock() if url.path is None else contextlib.nullcontext()
-        self._locks: RunnerLocks | None = None
-        if url.path is not None:
-            self._locks = _open_locks(url.path, timeout=url.busy_timeout_seconds)
-        self._gate: Any = self._locks.gate if self._locks else contextlib.nullcontext()
         self._runner, self._epoch, self._turn = "", 0, 0
         self._unsure = False
         """Whether it is unknown if the last turn was committed."""
         self._unchecked = 0
         self._closed = False
+
+    @cached_property
+    def _locks(self) -> RunnerLocks | None:
+        """Made at their first use: a file that cannot be opened leaves nothing behind."""
+        return _open_locks(self.url.path, timeout=self.url.busy_timeout_seconds) if self.url.path else None
+
+    @cached_property
+    def _gate(self) -> Any:
+        return self._locks.gate if self._locks else contextlib.nullcontext()
+
+    def prepare(self) -> None:
+        self._db = self._db or connect(self.url)
+        migrate(self._db, self.url)
 
     @property
     def location(self) -> str:
@@ -98,7 +103,7 @@ class SqliteStore:
         self.forsake()
 
     def forsake(self) -> None:
-        if self._locks and self._runner:
+        if self._runner and self._locks:
             self._locks.drop(self._runner)
 
     def other_runners(self) -> list[RunnerRow]:
@@ -254,9 +259,27 @@ class SqliteStore:
         """Nothing: the end of an execution is looked for once a second."""
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
-        if connection is not None:
-            return _entered(connection, row)
-        return self._write(lambda db: _entered(db, row))
+        if connection is None:
+            with contextlib.closing(connect(self.url)) as own:
+                return self._entered(own, row)
+        if not isinstance(connection, sqlite3.Connection):
+            raise TypeError(
+                f"connection is a {type(connection).__name__}: pass the sqlite3.Connection whose transaction the start "
+                "belongs to"
+            )
+        return self._entered(connection, row)
+
+    def _entered(self, db: sqlite3.Connection, row: StartRow) -> Existing:
+        cursor = db.cursor()
+        cursor.row_factory = None
+        try:
+            if cursor.execute(START, row).rowcount == 1 or row.idempotency_key is None:
+                return Existing(row.id, row.input)
+            return Existing(
+                *cursor.execute(SQL["find_by_key"], (row.workflow, row.idempotency_key)).fetchone()
+            )
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise DatabaseError(explained(error, self.url)) from error
 
     # -- transactions ----------------------------------------------------------------------------------------------
 
@@ -337,8 +360,8 @@ class SqliteStore:
 
     def close(self) -> None:
         self.forsake()
-        if self._locks:
-            self._locks.close()
+        if locks := vars(self).get("_locks"):
+            locks.close()
         with self._reading:
             self._closed = True
             if self._reader is not None:
@@ -347,12 +370,6 @@ class SqliteStore:
         if self._db is not None:
             self._db.close()
             self._db = None
-
-
-def _entered(db: sqlite3.Connection, row: StartRow) -> Existing:
-    if db.execute(START, row).rowcount == 1 or row.idempotency_key is None:
-        return Existing(row.id, row.input)
-    return Existing(*db.execute(SQL["find_by_key"], (row.workflow, row.idempotency_key)).fetchone())
 
 
 def _losers(db: sqlite3.Connection, batch: Batch) -> dict[str, Existing]:

@@ -1,0 +1,68 @@
+"""What an execution is started with: its context, its key, and what it means when the key is not new."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cloaca.clock import new_id
+from cloaca.engine.events import NewExecution
+from cloaca.errors import IdempotencyError
+from cloaca.model.context import Context
+from cloaca.model.values import encode, joined
+from cloaca.store.rows import Existing
+
+Input = Context | Mapping[str, Any] | None
+
+
+def new_execution(context: Input, encoders: Any, idempotency_key: str | None = None) -> NewExecution:
+    """An execution to start, under a new id.
+
+    Raises:
+        IdempotencyError: The key is not a string, or empty.
+        TypeError: A value of the context cannot be stored.
+    """
+    if idempotency_key is not None:
+        _check_key(idempotency_key)
+    texts = _texts(context, encoders)
+    return NewExecution(new_id(), texts, joined(texts), idempotency_key)
+
+
+def check_input(workflow: str, new: NewExecution, earlier: Existing) -> None:
+    """See that what was started under a key before had the same input.
+
+    Raises:
+        IdempotencyError: It had another.
+    """
+    if not _is_same_input(earlier.input, new.input):
+        raise IdempotencyError(
+            f"idempotency key {new.idempotency_key!r} of workflow {workflow!r} belongs to execution {earlier.id}, "
+            "which has another input: use another key, or give the same input"
+        )
+
+
+def _texts(context: Input, encoders: Any) -> dict[str, str]:
+    if context is None:
+        return {}
+    if isinstance(context, Context):
+        return context.texts()
+    if not isinstance(context, Mapping):
+        raise TypeError(f"a context is a Context, a mapping or None, not a {type(context).__name__}")
+    for key in context:
+        if not isinstance(key, str):
+            raise TypeError(f"context keys are str: {key!r} is of type {type(key).__name__}")
+    return {key: encode(value, key, encoders) for key, value in context.items()}
+
+
+def _check_key(idempotency_key: Any) -> None:
+    if not isinstance(idempotency_key, str) or not idempotency_key:
+        raise IdempotencyError(
+            f"idempotency_key={idempotency_key!r} must be a string that is not empty: leave it out to start anew"
+        )
+
+
+def _is_same_input(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    return json.dumps(json.loads(one), sort_keys=True) == json.dumps(json.loads(other), sort_keys=True)

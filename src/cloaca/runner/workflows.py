@@ -1,0 +1,59 @@
+"""Workflows by name, as runners execute them."""
+
+from __future__ import annotations
+
+from cloaca.authoring import registry
+from cloaca.authoring.workflow import Workflow
+
+
+class Workflows:
+    """The registered workflows, each under the name it is registered as, which wins over its own."""
+
+    def __init__(self) -> None:
+        self._renamed: dict[str, tuple[Workflow, Workflow]] = {}
+
+    def resolve(self, workflow: str | Workflow) -> Workflow:
+        """The workflow of a name; one that is given as such is registered, unless its name is taken.
+
+        Raises:
+            WorkflowNotFoundError: Nothing of this name is registered.
+        """
+        if isinstance(workflow, Workflow):
+            if registry.find_workflow(workflow.name) is None:
+                registry.register_workflow(workflow)
+            return workflow
+        return self._named(name_of(workflow), registry.workflow(workflow))
+
+    def find(self, name: str) -> Workflow | None:
+        """The workflow of a name, or ``None``."""
+        found = registry.find_workflow(name)
+        return None if found is None else self._named(name, found)
+
+    def structure_of(self, name: str) -> str | None:
+        """The structure of the workflow of a name, or ``None``."""
+        found = self.find(name)
+        return None if found is None else found.graph.structure
+
+    def _named(self, name: str, workflow: Workflow) -> Workflow:
+        if workflow.name == name:
+            return workflow
+        original, renamed = self._renamed.get(name, (None, None))
+        if original is not workflow or renamed is None:
+            renamed = Workflow(
+                name, tasks=workflow.bound, description=workflow.description, tags=workflow.tags
+            )
+            self._renamed[name] = (workflow, renamed)
+        return renamed
+
+
+def name_of(workflow: str | Workflow) -> str:
+    """The name of what is to be started, which need not be registered here.
+
+    Raises:
+        TypeError: It is neither a name nor a workflow.
+    """
+    if isinstance(workflow, Workflow):
+        return workflow.name
+    if not isinstance(workflow, str):
+        raise TypeError(f"a workflow is a name or a built Workflow, not a {type(workflow).__name__}")
+    return workflow

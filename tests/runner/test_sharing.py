@@ -1,0 +1,113 @@
+"""Many threads, and many runners, on one database."""
+
+import threading
+
+import pytest
+
+import cloaca
+from tests.world import SOON, workflow_of
+
+
+def double(context, *, n: int):
+    context["n"] = n * 2
+
+
+def in_threads(count, work):
+    """Call ``work`` with each number in a thread of its own, all at once; errors come back."""
+    ready, errors = threading.Barrier(count), []
+
+    def call(number):
+        ready.wait(SOON)
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON)
+    assert not any(thread.is_alive() for thread in threads)
+    return errors
+
+
+@pytest.mark.parametrize("url", ["sqlite:///app.db", "sqlite:///:memory:"])
+def test_many_threads_share_a_runner(make_runner, url):
+    runner = make_runner(url)
+    workflow_of("double", double)
+
+    def work(number):
+        for n in range(5):
+            result = runner.execute("double", {"n": number * 10 + n})
+            assert result["n"] == (number * 10 + n) * 2
+            assert runner.get_execution(result.execution_id).context["n"] == result["n"]
+            assert runner.list_executions(limit=3)
+
+    assert in_threads(24, work) == []
+    assert len(runner.list_executions(limit=1000)) == 120
+
+
+def test_threads_that_wait_for_one_execution_all_get_its_result(runner):
+    goes_on = threading.Event()
+    workflow_of("gated", lambda context: goes_on.wait(SOON) and None, id="gated")
+    handle = runner.start("gated")
+    results = []
+
+    def work(number):
+        if number == 0:
+            goes_on.set()
+        results.append(runner.get_handle(handle.execution_id).result(SOON).status)
+
+    assert in_threads(16, work) == []
+    assert results == ["Completed"] * 16
+
+
+def test_a_runner_that_is_shut_down_under_its_callers_refuses_them_and_none_hangs(make_runner):
+    runner = make_runner()
+    workflow_of("double", double)
+    counts = []
+
+    def work(number):
+        done = 0
+        try:
+            while True:
+                runner.execute("double", {"n": number})
+                done += 1
+                if number == 0 and done == 3:
+                    runner.shutdown()
+        finally:
+            counts.append(done)
+
+    errors = in_threads(8, work)
+    assert {type(error) for error in errors} == {cloaca.RunnerError}
+    assert len(counts) == 8
+
+
+def test_runners_are_made_and_ended_on_one_file_at_once():
+    workflow_of("double", double)
+
+    def work(number):
+        with cloaca.DefaultRunner("sqlite:///app.db") as runner:
+            assert runner.execute("double", {"n": number})["n"] == number * 2
+
+    assert in_threads(8, work) == []
+    with cloaca.DefaultRunner("sqlite:///app.db") as runner:
+        assert len(runner.list_executions(status="Completed")) == 8
+
+
+def test_workflows_are_registered_while_others_run(runner):
+    def work(number):
+        workflow_of(f"w{number}", double)
+        assert runner.execute(f"w{number}", {"n": number})["n"] == number * 2
+
+    assert in_threads(16, work) == []
+
+
+def test_a_memory_database_reads_while_it_writes(make_runner):
+    runner = make_runner("sqlite:///:memory:")
+    workflow_of("double", double)
+    handles = runner.start_many("double", [{"n": n} for n in range(200)])
+    for handle in handles:
+        assert runner.get_execution(handle.execution_id).workflow_name == "double"
+    assert [handle.result(SOON)["n"] for handle in handles] == [n * 2 for n in range(200)]
