@@ -1,0 +1,57 @@
+"""The database a command works on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from cloaca.cli.exits import Refused
+from cloaca.runner.runner import DefaultRunner
+from cloaca.store.url import SqliteUrl, parse_database_url
+
+GRACE_SECONDS = 0.5
+"""How long bodies may go on when the command ends, so that those about to end need not run again."""
+
+database_option = click.option(
+    "--db",
+    "url",
+    metavar="URL",
+    envvar="CLOACA_DATABASE_URL",
+    default="sqlite:///cloaca.db",
+    show_default=True,
+    show_envvar=True,
+    help="The database, such as sqlite:///app.db.",
+)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[DefaultRunner]:
+    """A runner on the database.
+
+    At the end of the block it promptly hands over what it has taken up besides, or after Ctrl-C what it was asked for.
+    """
+    runner = DefaultRunner(url)
+    try:
+        yield runner
+    finally:
+        runner.shutdown(timeout=GRACE_SECONDS)
+
+
+def check_exists(url: str) -> None:
+    """Refuse a file that is not there, which a runner would make.
+
+    Raises:
+        Refused: There is none.
+    """
+    parsed = parse_database_url(url)
+    if isinstance(parsed, SqliteUrl) and parsed.path is not None and not os.path.exists(parsed.path):
+        raise Refused(f"there is no database {parsed.path}: check --db, and the folder you are in")
+
+
+def is_kept(url: str) -> bool:
+    """Whether anything of the database is left when this process has ended."""
+    parsed = parse_database_url(url)
+    return not isinstance(parsed, SqliteUrl) or parsed.path is not None

@@ -1,0 +1,43 @@
+"""Showing the progress of one execution: what every display can do, and which is used where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Protocol, TextIO
+
+from cloaca.cli.lines import Lines
+from cloaca.cli.output import is_live_terminal
+from cloaca.cli.streams import WholeLines, standing_in
+from cloaca.insights import ExecutionRecord
+
+
+class Display(Protocol):
+    """Shows an execution while it runs."""
+
+    def following(self, url: str, since: datetime | None) -> AbstractContextManager[None]:
+        """A block in which the display is up.
+
+        Args:
+            since: What happened before was seen by somebody else; ``None`` for an execution that is new.
+        """
+
+    def show(self, record: ExecutionRecord) -> None:
+        """Show how it stands now."""
+
+
+@contextmanager
+def display_on(stream: TextIO) -> Iterator[Display]:
+    """The display for a stream; inside the block whatever is printed does it no harm."""
+    if not is_live_terminal(stream):
+        with standing_in(WholeLines):
+            yield Lines(stream)
+        return
+    from cloaca.cli.live import Live  # noqa: PLC0415 - rich is loaded where it is used
+    from cloaca.cli.printed import above  # noqa: PLC0415 - as above
+    from cloaca.cli.tables import console_on  # noqa: PLC0415 - as above
+
+    console = console_on(stream)
+    with above(console) as printed:
+        yield Live(console, printed)

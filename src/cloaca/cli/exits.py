@@ -1,0 +1,24 @@
+"""Exit codes, and the exception behind the one for wrong usage."""
+
+from __future__ import annotations
+
+import click
+
+COMPLETED = 0
+FAILED = 1
+REFUSED = 2
+INTERRUPTED = 130
+
+
+class Refused(click.ClickException):
+    """The command cannot do what was typed; ``above`` is shown before the message."""
+
+    exit_code = REFUSED
+
+    def __init__(self, message: str, *, above: str = "") -> None:
+        super().__init__(message)
+        self.above = above
+
+    def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
+        """Write it to stderr."""
+        click.echo(f"{self.above}Error: {self.format_message()}", err=True)

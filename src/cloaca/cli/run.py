@@ -1,0 +1,161 @@
+"""``cloaca run``: run a workflow to its end, or go on with an execution."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import click
+
+from cloaca.cli import interrupts
+from cloaca.cli.context import read_context
+from cloaca.cli.database import check_exists, database_option, is_kept, opened
+from cloaca.cli.display import Display, display_on
+from cloaca.cli.exits import COMPLETED, FAILED, Refused
+from cloaca.cli.following import follow
+from cloaca.cli.loading import Loaded, load
+from cloaca.cli.outcome import as_json, print_outcome
+from cloaca.cli.output import kept_stdout
+from cloaca.insights import ExecutionRecord
+from cloaca.model.states import Status
+from cloaca.runner.handle import ExecutionHandle
+from cloaca.runner.runner import DefaultRunner
+
+_EXAMPLE = """\b
+Examples:
+  cloaca run etl.py --context '{"limit": 10}'
+  cloaca run shop.flows nightly --db sqlite:///shop.db --json
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was typed; ``workflow`` is filled in where it was left out."""
+
+    target: str
+    workflow: str | None
+    url: str
+    context: str | None
+    resume: str | None
+
+    def command(self, *, resume: str | None) -> str:
+        """The command, quoted for a shell, that goes on with an execution, or that starts another one."""
+        options = ["--db", self.url]
+        if resume is not None:
+            options += ["--resume", resume]
+        elif self.context is not None:
+            options += ["--context", self.context]
+        names = [self.target, *([] if self.workflow is None else [self.workflow])]
+        if any(name.startswith("-") for name in names):
+            return shlex.join(["cloaca", "run", *options, "--", *names])
+        return shlex.join(["cloaca", "run", *names, *options])
+
+
+@click.command(short_help="Run a workflow.", epilog=_EXAMPLE)
+@click.argument("target", metavar="FILE_OR_MODULE")
+@click.argument("workflow", required=False)
+@database_option
+@click.option("--context", metavar="JSON_OR_@FILE", help="The initial context, a JSON object.")
+@click.option("--resume", metavar="ID", help="Go on with this execution, or show its result.")
+@click.option("--json", "as_object", is_flag=True, help="Print the result as one JSON object.")
+def run(
+    target: str, workflow: str | None, url: str, context: str | None, resume: str | None, *, as_object: bool
+) -> None:
+    """Run a workflow of FILE_OR_MODULE to its end.
+
+    WORKFLOW may be left out where there is only one. Ctrl-C hands the execution over to whoever comes next and prints
+    the command that goes on with it; a second one ends at once.
+
+    Exit codes: 0 completed, 1 failed, 2 wrong usage, 130 Ctrl-C.
+    """
+    order = Order(target, workflow, url, context, resume)
+    given = _checked(order)
+    with _streams(as_object=as_object) as (progress, result), display_on(progress) as display:
+        loaded = load(target)
+        order = replace(order, workflow=loaded.pick(workflow) if workflow or not resume else None)
+        with opened(url) as runner:
+            record = _carried_out(order, given, loaded, runner, display)
+            _print(order, record, result, as_object=as_object)
+    click.get_current_context().exit(COMPLETED if record.status is Status.COMPLETED else FAILED)
+
+
+def _checked(order: Order) -> dict[str, Any]:
+    """The initial context, after what can be said before anything is loaded."""
+    if order.resume is not None:
+        if order.context is not None:
+            raise Refused(
+                "--context cannot be given with --resume: an execution keeps the context it was started with"
+            )
+        check_exists(order.url)
+    return {} if order.context is None else read_context(order.context)
+
+
+@contextmanager
+def _streams(*, as_object: bool) -> Iterator[tuple[TextIO, TextIO]]:
+    """Where progress goes and where the result."""
+    if not as_object:
+        yield sys.stdout, sys.stdout
+        return
+    with kept_stdout() as kept:
+        yield sys.stderr, kept
+
+
+def _carried_out(
+    order: Order, given: dict[str, Any], loaded: Loaded, runner: DefaultRunner, display: Display
+) -> ExecutionRecord:
+    began = datetime.now(UTC)
+    handle: ExecutionHandle | None = None
+    try:
+        with interrupts.held():
+            handle = _handle(order, given, loaded, runner)
+        with display.following(order.url, began if order.resume else None):
+            return follow(runner, handle, display)
+    except KeyboardInterrupt:
+        interrupts.next_ends_at_once()
+        _say_how_to_go_on(order, handle)
+        raise
+
+
+def _handle(order: Order, given: dict[str, Any], loaded: Loaded, runner: DefaultRunner) -> ExecutionHandle:
+    if order.resume is None:
+        assert order.workflow is not None  # noqa: S101 - it was picked
+        return runner.start(order.workflow, given)
+    handle = runner.get_handle(order.resume)
+    if order.workflow not in (None, handle.workflow_name):
+        raise Refused(
+            f"execution {order.resume} is of workflow {handle.workflow_name!r}, not of {order.workflow!r}: "
+            "leave the name out"
+        )
+    if handle.workflow_name not in loaded.names:
+        raise Refused(
+            f"execution {order.resume} is of workflow {handle.workflow_name!r}, which {order.target} does not "
+            "register: name the file that does"
+        )
+    return handle
+
+
+def _say_how_to_go_on(order: Order, handle: ExecutionHandle | None) -> None:
+    if handle is None:
+        click.echo("\nInterrupted before anything was started.", err=True)
+    elif not is_kept(order.url):
+        click.echo("\nInterrupted. A database in memory keeps nothing.", err=True)
+    else:
+        command = replace(order, workflow=handle.workflow_name).command(resume=handle.execution_id)
+        click.echo(f"\nInterrupted. What is completed is kept; go on with:\n  {command}", err=True)
+
+
+def _print(order: Order, record: ExecutionRecord, stream: TextIO, *, as_object: bool) -> None:
+    if as_object:
+        stream.write(f"{as_json(record)}\n")
+        stream.flush()
+        return
+    named = replace(order, workflow=record.workflow_name)
+    commands = [("Start another execution", named.command(resume=None))]
+    if is_kept(order.url):
+        commands.append(("See this one again", named.command(resume=record.execution_id)))
+    print_outcome(record, stream, next_commands=commands)

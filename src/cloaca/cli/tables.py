@@ -1,0 +1,121 @@
+"""Tables of tasks, contexts and failures. Whoever imports this loads rich."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cloaca.cli.progress import duration, foremost, summary
+from cloaca.cli.wording import duration_text, printable, shortened, value_text
+from cloaca.insights import ExecutionRecord, TaskRecord
+from cloaca.model.execution import Failure
+from cloaca.model.states import TaskStatus
+
+_STYLES = {
+    TaskStatus.COMPLETED: "green",
+    TaskStatus.FAILED: "bold red",
+    TaskStatus.RUNNING: "bold cyan",
+    TaskStatus.SKIPPED: "yellow",
+}
+_MOST_KEYS = 50
+_MOST_FAILURES = 10
+
+
+def console_on(stream: TextIO) -> Console:
+    """A console that takes every text as it is."""
+    return Console(file=stream, markup=False, emoji=False, highlight=False)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns[:-1]:
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    # Where the width does not do, the column that may wrap gives way, although its texts do not wrap either.
+    table.add_column(columns[-1])
+    return table
+
+
+def _giving_way(text: str, *, style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def progress_view(record: ExecutionRecord, *, now: datetime, most: int) -> RenderableType:
+    """An execution as it stands: up to so many of its tasks, and a summary of all."""
+    tasks = foremost(record.tasks, most)
+    table = _table("task", "state", "attempt", "time", "")
+    for task in tasks:
+        table.add_row(*_task_cells(task, now))
+    parts: list[RenderableType] = [
+        Text(f"{shortened(record.workflow_name)}  {record.execution_id}"),
+        table,
+    ]
+    if len(tasks) < len(record.tasks):
+        parts.append(Text(f"and {len(record.tasks) - len(tasks):,} more", style="dim"))
+    return Group(*parts, _summary_line(record, now))
+
+
+def _task_cells(task: TaskRecord, now: datetime) -> list[Text]:
+    last = task.attempts[-1] if task.attempts else None
+    took = duration(last, now if task.status is TaskStatus.RUNNING else None) if last else None
+    note = str(task.error) if task.error and task.status is not TaskStatus.COMPLETED else task.reason
+    return [
+        Text(task.id),
+        Text(_state(task.status), style=_STYLES.get(task.status, "dim")),
+        Text(str(last.attempt) if last else ""),
+        Text(duration_text(took) if took is not None else ""),
+        _giving_way(shortened(note or ""), style="dim"),
+    ]
+
+
+def _state(status: TaskStatus) -> str:
+    return "waiting" if status is TaskStatus.PENDING else status.lower()
+
+
+def _summary_line(record: ExecutionRecord, now: datetime) -> RenderableType:
+    done = sum(task.status is TaskStatus.COMPLETED for task in record.tasks.values())
+    took = (record.finished_at or now) - (record.started_at or record.created_at)
+    text = f"{summary(record.tasks)}, {duration_text(took)}"
+    if record.waiting_for:
+        text += f", waiting for {printable(record.waiting_for)}"
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_row(ProgressBar(total=len(record.tasks), completed=done, width=20), Text(text))
+    return line
+
+
+def context_table(context: Mapping[str, Any]) -> RenderableType:
+    """The keys and values of a context, each on one line."""
+    table = _table("key", "value")
+    for key, value in list(context.items())[:_MOST_KEYS]:
+        table.add_row(Text(shortened(key, most=40)), _giving_way(value_text(value)))
+    if len(context) <= _MOST_KEYS:
+        return table
+    return Group(table, Text(f"and {len(context) - _MOST_KEYS:,} more: --json prints all", style="dim"))
+
+
+def failure_table(tasks: Mapping[str, TaskRecord]) -> RenderableType:
+    """The tasks that failed: what each raised, with which message, and where."""
+    failed = [task for task in tasks.values() if task.status is TaskStatus.FAILED]
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("failed task", "type", "message", "where"):
+        table.add_column(column, overflow="fold")
+    for task in failed[:_MOST_FAILURES]:
+        error = task.error or Failure("", task.reason or "", "")
+        table.add_row(
+            Text(task.id), Text(printable(error.type)), Text(shortened(error.message)), Text(_place(error))
+        )
+    if len(failed) <= _MOST_FAILURES:
+        return table
+    return Group(table, Text(f"and {len(failed) - _MOST_FAILURES:,} more: --json prints all", style="dim"))
+
+
+def _place(error: Failure) -> str:
+    """The file and line that raised, from the last frame of the traceback."""
+    frames = re.findall(r'^  File "(?:.*/)?([^"/]+)", line (\d+), in ', error.traceback, re.MULTILINE)
+    return printable(":".join(frames[-1])) if frames else ""

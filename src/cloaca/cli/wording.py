@@ -1,0 +1,56 @@
+"""How values, times and texts are written, on one line and harmless to a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+# Control characters could move the cursor or worse; the others reorder the text around them.
+_HARMFUL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_MOST = 500
+
+
+def printable(text: str) -> str:
+    r"""The text on one line, what a terminal might obey as escapes.
+
+    >>> print(printable("one\n\x1b[2Jtwo"))
+    one\n\x1b[2Jtwo
+    """
+    return _HARMFUL.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def shortened(text: str, *, most: int = _MOST) -> str:
+    """The printable text, cut at so many characters."""
+    return printable(text[:most]) + ("…" if len(text) > most else "")
+
+
+def value_text(value: Any) -> str:
+    """A value of a context as JSON, cut where it is long."""
+    return shortened(json.dumps(value, ensure_ascii=False))
+
+
+def duration_text(duration: timedelta) -> str:
+    """A duration: exact where it is short, readable where it is long.
+
+    >>> duration_text(timedelta(seconds=0.123)), duration_text(timedelta(seconds=75))
+    ('0.12 s', '1 min 15 s')
+    """
+    seconds = max(0.0, duration.total_seconds())
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "task"), counted(2000, "task")
+    ('1 task', '2,000 tasks')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
