@@ -21,7 +21,7 @@ from cloaca.model.context import Context
 from cloaca.model.values import encode, joined
 from cloaca.store.sqlite.connection import connect, migrate
 from cloaca.store.sqlite.store import SqliteStore
-from cloaca.store.url import parse_database_url
+from cloaca.store.url import SqliteUrl
 from tests.crash.processes import Site
 from tests.crash.shapes import START, Recorder, Shape
 from tests.crash.tables import install_audit
@@ -60,7 +60,7 @@ class HandRunner:
     def __init__(self, site: Site, shape: Shape) -> None:
         self.journal = site.journal
         self._executor = EagerExecutor()
-        url = parse_database_url(f"sqlite:///{site.database}")
+        url = SqliteUrl(site.database)
         with closing(connect(url)) as db:
             migrate(db, url)
             install_audit(db)

@@ -194,10 +194,14 @@ def test_a_runner_that_was_declared_dead_forgets_everything_and_joins_anew(bench
     hand.turn()
     assert job.cancelled
     late = hand.executor.end(job)
-    assert bench.commits(lambda: hand.turn(late)) == 2, "a claim, then the start of both executions' first tasks"
+    assert bench.commits(lambda: hand.turn(late)) == 2, (
+        "a claim, then the start of both executions' first tasks"
+    )
     assert hand.core.runner != before
     assert bench.execution(execution).owner == hand.core.runner
-    assert bench.attempts(execution) == [("a", 1, "Running")], "the late outcome of the first claim is dropped"
+    assert bench.attempts(execution) == [("a", 1, "Running")], (
+        "the late outcome of the first claim is dropped"
+    )
     assert answers == [{}]
     assert bench.execution(asked[0]).owner == hand.core.runner
 

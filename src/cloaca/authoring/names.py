@@ -15,7 +15,7 @@ _SHOWN = 60
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_.-]+")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_HIDDEN = re.compile(
+_HIDDEN = (
     "[\0-\x1f\x7f-\x9f\u2028\u2029"  # control characters and line ends
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they reorder the text around them
     "\ud800-\udfff]"  # halves of a character: no encoding takes them
@@ -83,7 +83,7 @@ def checked_name(value: object, *, what: str = "the workflow's name") -> str:
         raise WorkflowValidationError(
             f"{what} {shown(value)} is longer than {MOST_CHARACTERS} characters: shorten it"
         )
-    if hidden := _HIDDEN.search(value):
+    if hidden := re.search(_HIDDEN, value):
         raise WorkflowValidationError(
             f"{what} {shown(value)} holds {hidden[0]!r}, which nobody can see or which cannot be stored: remove it"
         )

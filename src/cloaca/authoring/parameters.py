@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
-from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
     Literal,
+    NamedTuple,
     Protocol,
     Union,
     get_args,
@@ -85,8 +85,7 @@ def _value(task: AnyTask, parameter: Parameter, value: Any) -> Any:
     return value if expected.is_json and isinstance(value, (list, dict)) else converted
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """A parameter's resolved annotation."""
 
     type: Any

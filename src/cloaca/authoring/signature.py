@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloaca.authoring.names import shown
 from cloaca.errors import TaskValidationError
@@ -16,8 +15,7 @@ HANDLES = ("handle", "task_handle")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A keyword-only parameter of a task's function; ``annotation`` is as written, None where there is none."""
 
     name: str
@@ -25,8 +23,7 @@ class Parameter:
     has_default: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """What a task's function wants to be called with."""
 
     takes_handle: bool

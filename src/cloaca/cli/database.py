@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from cloaca.cli.exits import Refused
 from cloaca.runner.runner import DefaultRunner
 from cloaca.store.url import SqliteUrl, parse_database_url
 
+VARIABLE = "CLOACA_DATABASE_URL"
 GRACE_SECONDS = 0.5
 """How long bodies may go on when the command ends, so that those about to end need not run again."""
 
@@ -19,7 +21,7 @@ database_option = click.option(
     "--db",
     "url",
     metavar="URL",
-    envvar="CLOACA_DATABASE_URL",
+    envvar=VARIABLE,
     default="sqlite:///cloaca.db",
     show_default=True,
     show_envvar=True,
@@ -55,3 +57,22 @@ def is_kept(url: str) -> bool:
     """Whether anything of the database is left when this process has ended."""
     parsed = parse_database_url(url)
     return not isinstance(parsed, SqliteUrl) or parsed.path is not None
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be printed and logged.
+
+    >>> without_password("postgresql://ada:secret@db/app")
+    'postgresql://ada:***@db/app'
+    """
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url))
+
+
+def option_for(url: str) -> list[str]:
+    """The ``--db`` with which a printed command names this database.
+
+    A password is not printed: where the URL came from the environment it comes from there again, else its place is
+    marked.
+    """
+    shown = without_password(url)
+    return [] if shown != url and url == os.environ.get(VARIABLE) else ["--db", shown]

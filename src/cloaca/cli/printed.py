@@ -59,7 +59,6 @@ def above(console: Console) -> Iterator[Printed]:
     printed = Printed(console)
     with standing_in(lambda stream: _Above(printed, stream) if stream.isatty() else WholeLines(stream)):
         yield printed
-    printed.refresh()
 
 
 class _Above(WholeLines):

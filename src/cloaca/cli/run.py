@@ -14,7 +14,7 @@ import click
 
 from cloaca.cli import interrupts
 from cloaca.cli.context import read_context
-from cloaca.cli.database import check_exists, database_option, is_kept, opened
+from cloaca.cli.database import check_exists, database_option, is_kept, opened, option_for, without_password
 from cloaca.cli.display import Display, display_on
 from cloaca.cli.exits import COMPLETED, FAILED, Refused
 from cloaca.cli.following import follow
@@ -45,7 +45,7 @@ class Order:
 
     def command(self, *, resume: str | None) -> str:
         """The command, quoted for a shell, that goes on with an execution, or that starts another one."""
-        options = ["--db", self.url]
+        options = option_for(self.url)
         if resume is not None:
             options += ["--resume", resume]
         elif self.context is not None:
@@ -113,7 +113,7 @@ def _carried_out(
     try:
         with interrupts.held():
             handle = _handle(order, given, loaded, runner)
-        with display.following(order.url, began if order.resume else None):
+        with display.following(without_password(order.url), began if order.resume else None):
             return follow(runner, handle, display)
     except KeyboardInterrupt:
         interrupts.next_ends_at_once()

@@ -18,7 +18,7 @@ logger = logging.getLogger("cloaca.engine")
 KEPT_BYTES = 8 << 20
 """How much context text of finished executions is kept for those who ask for the result a little later."""
 
-KEPT_RESULTS = 10_000
+KEPT_RESULTS = 5_000
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cloaca.authoring.workflow import Workflow
@@ -43,27 +42,23 @@ class StartRequest:
         self.size = sum(len(new.input) for new in executions)
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(NamedTuple):
     """A workflow of this name was registered in this process."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkAnnounced:
+class WorkAnnounced(NamedTuple):
     """Another process has started what nobody owns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Introduced:
+class Introduced(NamedTuple):
     """What looking for the registered workflows of some names has found."""
 
     workflows: dict[str, Workflow | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """Finish what runs within so many seconds, hand over the rest, and end."""
 
     timeout: float

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cloaca.authoring.task import Task
 from cloaca.authoring.workflow import Workflow
@@ -17,8 +16,7 @@ PATROL_SECONDS = 1.25
 """A look is two queries: a runner with nothing to do makes at most two a second, its heartbeats included."""
 
 
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
+class EngineSettings(NamedTuple):
     """What a runner's configuration means for the engine; times are seconds."""
 
     window: int = 10_000

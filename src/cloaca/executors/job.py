@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from typing import Any
 
 from cloaca.authoring.task import Task
@@ -61,13 +60,6 @@ class Outcome:
         self.delta = delta
         self.failure = failure
         self.finished_at = finished_at
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An executor that is closing will not run this job; nobody is at fault."""
-
-    job: Job
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -8,7 +8,6 @@ it could not write itself, for then perhaps nobody could.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -33,12 +32,14 @@ class Verdict(Enum):
     """It has not moved for its lease: it may be stopped, or cut off, and may come back."""
 
 
-@dataclass(slots=True)
 class _Watched:
-    turn: int
-    silent_seconds: float = 0.0
-    free_looks: int = 0
-    last_free: float = 0.0
+    __slots__ = ("free_looks", "last_free", "silent_seconds", "turn")
+
+    def __init__(self, turn: int) -> None:
+        self.turn = turn
+        self.silent_seconds = 0.0
+        self.free_looks = 0
+        self.last_free = 0.0
 
 
 class Liveness:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from cloaca.errors import ConfigurationError, DatabaseError, InvalidDatabaseUrl
@@ -22,8 +21,7 @@ JOURNAL_MODES = ("wal", "delete", "truncate", "persist")
 SYNCHRONOUS = ("full", "normal", "extra")
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteUrl:
+class SqliteUrl(NamedTuple):
     """A SQLite database: ``path`` is absolute, or ``None`` for one in memory."""
 
     path: str | None

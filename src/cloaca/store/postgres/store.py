@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -90,7 +89,7 @@ class PostgresStore:
         with self._answered() as db:
             if key is not None:
                 db.execute("select pg_advisory_lock(%s)", (key,))
-            db.execute(self._sql["join_runner"], (runner, socket.gethostname(), os.getpid(), now, key))
+            db.execute(self._sql["join_runner"], (runner, os.uname().nodename, os.getpid(), now, key))
 
     @property
     def _lock_key(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote
 
 from cloaca.errors import ConfigurationError, InvalidDatabaseUrl
@@ -23,15 +23,18 @@ OPTIONS = (
 )  # fmt: skip
 """The parameters of libpq 18, https://www.postgresql.org/docs/18/libpq-connect.html."""
 
-_SEARCH_PATH = re.compile(r"-c\s*search_path=\"?([A-Za-z_][A-Za-z0-9_]*)")
 
-
-@dataclass(frozen=True, slots=True)
 class PostgresUrl:
     """A schema of a PostgreSQL database. ``options`` are the driver's, the password among them: never shown."""
 
-    options: dict[str, str] = field(repr=False, hash=False)
-    schema: str = DEFAULT_SCHEMA
+    __slots__ = ("options", "schema")
+
+    def __init__(self, options: Mapping[str, str], schema: str = DEFAULT_SCHEMA) -> None:
+        self.options = dict(options)
+        self.schema = schema
+
+    def __repr__(self) -> str:
+        return f"PostgresUrl({self.text!r})"
 
     @property
     def text(self) -> str:
@@ -100,5 +103,5 @@ def _unknown_option(name: str) -> str:
 
 
 def _schema_of(options: str | None) -> str | None:
-    found = _SEARCH_PATH.search(options or "")
+    found = re.search(r"-c\s*search_path=\"?([A-Za-z_][A-Za-z0-9_]*)", options or "")
     return found.group(1) if found else None

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -92,7 +91,7 @@ class SqliteStore:
         if self._locks:
             self._locks.hold(runner)
         self._write(
-            lambda db: db.execute(SQL["join_runner"], (runner, socket.gethostname(), os.getpid(), now))
+            lambda db: db.execute(SQL["join_runner"], (runner, os.uname().nodename, os.getpid(), now))
         )
 
     def beat(self) -> None:

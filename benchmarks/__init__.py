@@ -1,0 +1,1 @@
+"""What the library costs, beside a yardstick that does the least: ``python -m benchmarks``."""
