@@ -78,8 +78,10 @@ def run(
     with _streams(as_object=as_object) as (progress, result), display_on(progress) as display:
         loaded = load(target)
         order = replace(order, workflow=loaded.pick(workflow) if workflow or not resume else None)
+        # Before the runner is made: it takes up at once what it finds.
+        began = datetime.now(UTC) if resume else None
         with opened(url) as runner:
-            record = _carried_out(order, given, loaded, runner, display)
+            record = _carried_out(order, given, loaded, runner, display, began=began)
             _print(order, record, result, as_object=as_object)
     click.get_current_context().exit(COMPLETED if record.status is Status.COMPLETED else FAILED)
 
@@ -106,14 +108,19 @@ def _streams(*, as_object: bool) -> Iterator[tuple[TextIO, TextIO]]:
 
 
 def _carried_out(
-    order: Order, given: dict[str, Any], loaded: Loaded, runner: DefaultRunner, display: Display
+    order: Order,
+    given: dict[str, Any],
+    loaded: Loaded,
+    runner: DefaultRunner,
+    display: Display,
+    *,
+    began: datetime | None,
 ) -> ExecutionRecord:
-    began = datetime.now(UTC)
     handle: ExecutionHandle | None = None
     try:
         with interrupts.held():
             handle = _handle(order, given, loaded, runner)
-        with display.following(without_password(order.url), began if order.resume else None):
+        with display.following(without_password(order.url), began):
             return follow(runner, handle, display)
     except KeyboardInterrupt:
         interrupts.next_ends_at_once()
