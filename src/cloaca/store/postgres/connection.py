@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from typing import Any
 
 import psycopg
@@ -60,11 +61,22 @@ def connect(url: PostgresUrl) -> Connection:
     options = ALWAYS | {name: value for name, value in url.options.items() if name != "options"}
     try:
         db = psycopg.connect(**options, autocommit=True)  # type: ignore[arg-type]
-        if not is_pooled(db):
-            db.execute(SETTINGS)
+        _set_up(db)
     except psycopg.Error as error:
         raise ConnectionError(explained(error, url), database_url=url.text) from error
     return db
+
+
+def _set_up(db: Connection) -> None:
+    try:
+        if is_pooled(db):
+            # A statement that was prepared here may be asked for on another client's connection.
+            db.prepare_threshold = None
+        else:
+            db.execute(SETTINGS)
+    except psycopg.Error:
+        db.close()
+        raise
 
 
 def is_pooled(db: Connection) -> bool:
@@ -73,9 +85,26 @@ def is_pooled(db: Connection) -> bool:
     return row is None or row[0] != db.info.backend_pid
 
 
-def qualified(statement: str, schema: str) -> str:
-    """The statement for this schema; in the files all tables lie in ``cloaca``."""
-    return statement.replace("cloaca.", sql.Identifier(schema).as_string() + ".")
+def is_lost(db: Connection) -> bool:
+    """Whether the server has ended a connection on which nothing is under way; without asking it anything."""
+    poll = select.poll()
+    try:
+        poll.register(db.pgconn.socket, select.POLLIN)
+        while poll.poll(0):
+            db.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return db.closed
+
+
+def qualified(statement: str, schema: str, *, binds: bool = False) -> str:
+    """The statement for this schema; in the files all tables lie in ``cloaca``.
+
+    Args:
+        binds: Whether values are bound to it: a ``%`` in the schema's name is then written twice.
+    """
+    name = sql.Identifier(schema).as_string()
+    return statement.replace("cloaca.", (name.replace("%", "%%") if binds else name) + ".")
 
 
 def migrate(db: Connection, url: PostgresUrl) -> None:
@@ -126,7 +155,9 @@ def _apply(db: Connection, schema: str) -> int:
         if number > version:
             for statement in statements:
                 db.execute(qualified(statement, schema))
-            db.execute(qualified("insert into cloaca.migrations values (%s, now())", schema), (number,))
+            db.execute(
+                qualified("insert into cloaca.migrations values (%s, now())", schema, binds=True), (number,)
+            )
     return version
 
 

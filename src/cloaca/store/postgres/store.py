@@ -16,7 +16,15 @@ from psycopg.rows import tuple_row
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
 from cloaca.store.postgres import connection as driver
-from cloaca.store.postgres.connection import Connection, explained, in_doubt, is_broken, qualified, refusal
+from cloaca.store.postgres.connection import (
+    Connection,
+    explained,
+    in_doubt,
+    is_broken,
+    is_lost,
+    qualified,
+    refusal,
+)
 from cloaca.store.postgres.listener import Listener, channel_of, notify
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
@@ -53,13 +61,16 @@ class PostgresStore:
 
     def __init__(self, url: PostgresUrl) -> None:
         self.url = url
-        self._sql = {name: qualified(statement, url.schema) for name, statement in SQL.items()}
+        self._sql = {name: qualified(statement, url.schema, binds=True) for name, statement in SQL.items()}
         self._db: Connection | None = None
         self._reader: Connection | None = None
         self._reading = threading.Lock()
         self._is_pooled = False
         self._listener: Listener | None = None
+        self._closed = False
         self._runner, self._epoch, self._turn = "", 0, 0
+        self._proven = ""
+        """The runner whose lock the turns' connection holds."""
         self._unsure = False
         """Whether it is unknown if the last turn was committed."""
         self._ended: list[str] = []
@@ -85,15 +96,12 @@ class PostgresStore:
     def join(self, runner: str, now: float) -> None:
         self.forsake()
         self._runner, self._epoch, self._turn, self._unsure = runner, 0, 0, False
-        key = None if self._is_pooled else self._lock_key
+        key = None if self._is_pooled else self._lock_key(runner)
         with self._answered() as db:
-            if key is not None:
-                db.execute("select pg_advisory_lock(%s)", (key,))
             db.execute(self._sql["join_runner"], (runner, os.uname().nodename, os.getpid(), now, key))
 
-    @property
-    def _lock_key(self) -> int:
-        digest = hashlib.sha256(f"{self.url.schema} {self._runner}".encode()).digest()
+    def _lock_key(self, runner: str) -> int:
+        digest = hashlib.sha256(f"{self.url.schema} {runner}".encode()).digest()
         return int.from_bytes(digest[:8], "big", signed=True)
 
     def beat(self) -> None:
@@ -105,15 +113,24 @@ class PostgresStore:
         self.forsake()
 
     def forsake(self) -> None:
-        if self._runner and not self._is_pooled and self._db is not None:
+        if self._proven and self._db is not None:
             with contextlib.suppress(psycopg.Error):
-                self._db.execute("select pg_advisory_unlock(%s)", (self._lock_key,))
-        self._runner = ""
+                self._db.execute("select pg_advisory_unlock(%s)", (self._lock_key(self._proven),))
+        self._runner = self._proven = ""
 
     def other_runners(self) -> list[RunnerRow]:
+        self._keep_proof()
         rows = self._read("list_runners")
         check_joined(self._runner, self._epoch, rows)
         return [RunnerRow(*row) for row in rows if row[0] != self._runner]
+
+    def _keep_proof(self) -> None:
+        """Take the lock again where the turns' connection was lost with nothing to write: others find it free."""
+        if self._db is not None and is_lost(self._db):
+            self._disconnect()
+        if self._runner:
+            with contextlib.suppress(StoreUnavailable):
+                self._connection()
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
@@ -268,23 +285,32 @@ class PostgresStore:
         return [ExecutionRow(*row) for row in self._read("list_executions", parameters)]
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        def fetch(db: Connection) -> list[Any]:
+            try:
+                rows: list[Any] = self._execute(db, name, parameters).fetchall()
+            except (psycopg.DataError, UnicodeEncodeError):
+                return []  # no row holds what the database cannot store
+            return rows
+
+        return self._ask(fetch)
+
+    def _ask(self, work: Callable[[Connection], T]) -> T:
+        """Work on the readers' connection, twice where that turns out to be lost: it may have been idle for long."""
         with self._reading:
             for may_retry in (True, False):
+                db = self._open_reader()
                 try:
-                    return self._fetch(name, parameters)
-                except (psycopg.DataError, UnicodeEncodeError):
-                    return []  # no row holds what the database cannot store
-                except psycopg.Error as error:
-                    broken = self._reader is not None and is_broken(error, self._reader)
+                    return work(db)
+                except (psycopg.Error, UnicodeEncodeError) as error:
+                    broken = is_broken(error, db)
                     if broken:
                         self._close_reader()
                     if not (broken and may_retry):
                         raise DatabaseError(explained(error, self.url)) from error
+                finally:
+                    if self._closed:
+                        self._close_reader()
         raise AssertionError("unreachable")
-
-    def _fetch(self, name: str, parameters: Sequence[Any]) -> list[Any]:
-        rows: list[Any] = self._execute(self._open_reader(), name, parameters).fetchall()
-        return rows
 
     def _open_reader(self) -> Connection:
         self._reader = self._reader or driver.connect(self.url)
@@ -299,33 +325,28 @@ class PostgresStore:
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
         if connection is None:
-            with self._reading:
-                return self._entered(self._open_reader(), row)
+            return self._ask(lambda db: self._start_or_find(db, row))
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(
                 f"connection is a {type(connection).__name__}: pass the psycopg.Connection whose transaction the start "
                 "belongs to"
             )
-        return self._entered(connection, row)
-
-    def _entered(self, db: psycopg.Connection[Any], row: StartRow) -> Existing:
         try:
-            with db.cursor(row_factory=tuple_row) as cursor:
-                found = self._start_or_find(cursor, row)
-            # In a caller's transaction it is delivered when that commits: nobody else can tell when.
-            notify(db, self.url.schema, ended=(), work=True)
+            return self._start_or_find(connection, row)
         except (psycopg.Error, UnicodeEncodeError) as error:
-            if db is self._reader and is_broken(error, db):
-                self._close_reader()
             raise DatabaseError(explained(error, self.url)) from error
-        return found
 
-    def _start_or_find(self, cursor: psycopg.Cursor[Any], row: StartRow) -> Existing:
-        cursor.execute(self._sql["start_execution"], _columns([row]))
-        if cursor.fetchone() is not None or row.idempotency_key is None:
-            return Existing(row.id, row.input)
-        cursor.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key))
-        return Existing._make(cursor.fetchall()[0])
+    def _start_or_find(self, db: psycopg.Connection[Any], row: StartRow) -> Existing:
+        # A caller's connection may make cursors of other kinds.
+        with psycopg.Cursor(db, row_factory=tuple_row) as cursor:
+            found = Existing(row.id, row.input)
+            cursor.execute(self._sql["start_execution"], _columns([row]))
+            if cursor.fetchone() is None and row.idempotency_key is not None:
+                cursor.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key))
+                found = Existing._make(cursor.fetchall()[0])
+            # In a caller's transaction it is delivered when that commits: nobody else can tell when.
+            notify(cursor, self.url.schema, ended=(), work=True)
+        return found
 
     def listen(self, notice: Notice) -> None:
         if self._is_pooled:
@@ -334,16 +355,15 @@ class PostgresStore:
             self._listener = Listener(self.url, channel_of(self.url.schema), notice)
 
     def watch(self, execution: str) -> None:
-        with self._reading:
-            try:
-                self._open_reader().execute(self._sql["watch_execution"], (execution,))
-            except (psycopg.Error, DatabaseError) as error:
-                logger.info("the end of %s will be polled for: %s", execution, explained(error, self.url))
+        try:
+            self._ask(lambda db: self._execute(db, "watch_execution", (execution,)))
+        except DatabaseError as error:
+            logger.info("the end of %s will be polled for: %s", execution, error)
 
     # -- transactions ----------------------------------------------------------------------------------------------
 
     def _execute(self, db: Connection, name: str, parameters: Sequence[Any]) -> Any:
-        return db.execute(self._sql[name], parameters, prepare=not self._is_pooled)
+        return db.execute(self._sql[name], parameters, prepare=True)
 
     def _turn_of(self, write: Callable[[Connection], T], *, settled: bool = True) -> T:
         """A transaction under the interlock of the runner's row, in one round trip.
@@ -357,10 +377,10 @@ class PostgresStore:
             db = self._connection()
             try:
                 with db.pipeline():
-                    db.execute(BEGIN, prepare=not self._is_pooled)
+                    db.execute(BEGIN, prepare=True)
                     self._execute(db, "advance_turn", (self._turn + 1, self._runner, self._epoch, self._turn))
                     result = write(db)
-                    db.execute("commit", prepare=not self._is_pooled)
+                    db.execute("commit", prepare=True)
             except CONFLICTS as error:
                 self._roll_back(db)
                 logger.info("a turn met another (%d): %s", tries + 1, explained(error, self.url))
@@ -401,22 +421,26 @@ class PostgresStore:
             raise refusal(error, self.url) from error
 
     def _connection(self) -> Connection:
-        """The turns' connection; a new one first takes the lock that proves this runner alive."""
+        """The turns' connection; before anything else it takes the lock that proves this runner alive."""
         if self._db is None:
             try:
-                db = driver.connect(self.url)
+                self._db = driver.connect(self.url)
             except DatabaseError as error:
                 raise StoreUnavailable(error) from error
-            try:
-                if self._runner and not self._is_pooled:
-                    db.execute("select pg_advisory_lock(%s)", (self._lock_key,))
-            except psycopg.Error as error:
-                db.close()
-                raise StoreUnavailable(DatabaseError(explained(error, self.url))) from error
-            self._db = db
+        if self._proven != self._runner and not self._is_pooled:
+            self._prove(self._db)
         return self._db
 
+    def _prove(self, db: Connection) -> None:
+        try:
+            db.execute("select pg_advisory_lock(%s)", (self._lock_key(self._runner),))
+        except psycopg.Error as error:
+            self._disconnect()
+            raise StoreUnavailable(DatabaseError(explained(error, self.url))) from error
+        self._proven = self._runner
+
     def _disconnect(self) -> None:
+        self._proven = ""
         if self._db is not None:
             with contextlib.suppress(psycopg.Error):
                 self._db.close()
@@ -426,6 +450,7 @@ class PostgresStore:
         if self._listener is not None:
             self._listener.close()
         with self._reading:
+            self._closed = True
             self._close_reader()
         self.forsake()
         self._disconnect()
