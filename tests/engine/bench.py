@@ -11,10 +11,20 @@ from cloaca.engine.events import NewExecution, StartRequest
 from cloaca.engine.executors import Executors
 from cloaca.engine.plan import EngineSettings
 from cloaca.model.values import encode, joined
-from tests.engine.faults import Faults, FaultyStore
+from tests.engine.faults import Faults
+from tests.engine.faulty_postgres import FaultyPostgresStore
+from tests.engine.faulty_sqlite import FaultySqliteStore
 from tests.engine.hands import HandClock, HandExecutor
 
 ids = itertools.count(1)
+
+SECONDS_BETWEEN_LOOKS = 1.5
+
+
+def faulty_store(database, faults=None):
+    """A store on this database that fails where the faults say so."""
+    stores = {"sqlite": FaultySqliteStore, "postgres": FaultyPostgresStore}
+    return stores[database.kind](database, faults)
 
 
 def workflow(name, bodies, **dependencies):
@@ -37,7 +47,7 @@ class Hand:
 
     def __init__(self, bench, *, slots=4, **settings):
         self.bench = bench
-        self.store = FaultyStore(bench.url, bench.faults)
+        self.store = faulty_store(bench.database, bench.faults)
         self.executor = HandExecutor(bench.clock, slots=slots)
         self.inbox = queue.SimpleQueue()
         executors = Executors(self.executor, None)
@@ -58,6 +68,12 @@ class Hand:
 
     def turn(self, *messages):
         self.engine.turn([*messages, *self.engine._take_all()])
+
+    def take_over(self):
+        """Look as often as it takes to prove that those are dead who look so, and take what they owned."""
+        for _ in range(self.store.looks_for_death):
+            self.bench.clock.move(SECONDS_BETWEEN_LOOKS)
+            self.turn()
 
     def ask(self, workflow, *inputs, key=None):
         """Put a request into the inbox; its answer comes into the list that is returned."""
@@ -102,11 +118,11 @@ class Hand:
 class Bench:
     """A database, its clock and its faults."""
 
-    def __init__(self, url):
-        self.url = url
+    def __init__(self, database):
+        self.database = database
         self.clock = HandClock()
         self.faults = Faults()
-        self.observer = FaultyStore(url)
+        self.observer = database.store()
         self.hands = []
         self.paused = lambda hand: None
 
@@ -117,10 +133,6 @@ class Bench:
     def crash(self, hand):
         self.hands.remove(hand)
         hand.store.die()
-
-    def recover(self, **settings):
-        """A new runner that has taken over from the dead."""
-        return self.hand(**settings)
 
     def fail(self, *faults):
         self.faults.coming.extend(faults)

@@ -1,20 +1,16 @@
-import itertools
-
 import pytest
 
+from tests import databases
 from tests.engine.bench import Bench
-from tests.engine.faults import new_database, remove_database
-
-numbers = itertools.count()
 
 
-@pytest.fixture
-def bench():
-    """A new database, with the guards watching: see ``faults.GUARDS``."""
-    url = new_database(f"bench{next(numbers)}")
-    bench = Bench(url)
+@pytest.fixture(params=databases.KINDS)
+def bench(request):
+    """A new database of each kind, with the guards watching: see ``tests.databases``."""
+    database = databases.new(request.param)
+    bench = Bench(database)
     yield bench
-    rows = bench.observer._connection().execute("select * from violations").fetchall()
     bench.close()
-    remove_database(url)
+    rows = database.rows("select * from violations")
+    database.close()
     assert not rows

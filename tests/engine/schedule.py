@@ -2,15 +2,7 @@
 
 import contextlib
 
-from tests.engine.faults import (
-    AT_ANSWER,
-    AT_BEGIN,
-    AT_COMMIT,
-    AT_READ,
-    FaultyStore,
-    new_database,
-    remove_database,
-)
+from tests.engine.faults import AT_ANSWER, AT_BEGIN, AT_COMMIT, AT_READ
 from tests.engine.scenario import make_scenario
 from tests.engine.witness import Violation, Witness
 from tests.engine.world import World
@@ -22,8 +14,8 @@ MOST_CRASHES = 2
 TURNS_AT_ONE_MOMENT = 60
 
 
-def run_schedule(random, *, name, faulty=True):
-    """Run one schedule and check it.
+def run_schedule(random, database, *, faulty=True):
+    """Run one schedule on an empty database and check it.
 
     Returns:
         The world it was run in.
@@ -31,8 +23,7 @@ def run_schedule(random, *, name, faulty=True):
     Raises:
         Violation: Something that must hold did not.
     """
-    url = new_database(name)
-    world = World(random, url, Witness(url))
+    world = World(random, database, Witness(database))
     try:
         world.populate(make_scenario(random, world.begin, deadly=faulty))
         for _ in range(random.randint(10, 60)):
@@ -40,13 +31,11 @@ def run_schedule(random, *, name, faulty=True):
         settle_down(world)
         check_rest(world)
         leave(world)
-        with contextlib.closing(FaultyStore(url)) as store:
+        with contextlib.closing(database.store()) as store:
             world.witness.judge(world, store)
     finally:
         for runner in world.runners:
             runner.store.die()
-        world.witness.db.close()
-        remove_database(url)
     return world
 
 
@@ -190,7 +179,7 @@ def leave(world):
     for runner in list(world.runners):
         world.shut_down(runner)
     world.join()
-    world.turn(world.runners[0], [])
+    world.look_for_the_dead(world.runners[0])
     world.shut_down(world.runners[0])
     rows = world.witness.rows("select id from cloaca_runners")
     world.witness.demand(not rows, "runners that have left are still there", rows)

@@ -1,15 +1,19 @@
-"""Run many schedules: ``python -m tests.engine.simulate --schedules 2000 [--seed N]``."""
+"""Run many schedules: ``python -m tests.engine.simulate --schedules 2000 [--seed N] [--database postgres]``."""
 
 # ruff: noqa: T201 - a command prints
 
 import argparse
+import contextlib
 import logging
 import random
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
+from pathlib import Path
 
+from tests import databases, postgres
 from tests.engine.schedule import run_schedule
 
 
@@ -18,19 +22,38 @@ def main():
     logging.disable(logging.CRITICAL)
     seed = random.SystemRandom().randrange(2**32) if arguments.seed is None else arguments.seed
     print(f"seed {seed}: schedules {seed} to {seed + arguments.schedules - 1}", flush=True)
+    with contextlib.ExitStack() as stack:
+        return run(arguments, seed, place(arguments.database, stack))
+
+
+def run(arguments, seed, database):
     failures = 0
     totals, began = Counter(), time.perf_counter()
     for number in range(seed, seed + arguments.schedules):
         try:
-            count(run_schedule(random.Random(number), name=f"s{number}", faulty=number % 5 != 0), totals)
+            with database() as empty:
+                count(run_schedule(random.Random(number), empty, faulty=number % 5 != 0), totals)
         except Exception:
             failures += 1
             traceback.print_exc()
-            print(f"repeat it: python -m tests.engine.simulate --schedules 1 --seed {number}", flush=True)
+            again = f"--schedules 1 --seed {number} --database {arguments.database}"
+            print(f"repeat it: python -m tests.engine.simulate {again}", flush=True)
             if failures > arguments.failures:
                 break
     report(totals, time.perf_counter() - began, failures)
     return 1 if failures else 0
+
+
+def place(kind, stack):
+    """What gives each schedule an empty database: a new file, or one database of a server that is ours."""
+    if kind == "sqlite":
+        return lambda: contextlib.closing(databases.SqliteDatabase())
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cloaca-postgres-"))
+    server = postgres.Server(Path(folder))
+    stack.callback(server.stop)
+    server.start()
+    database = stack.enter_context(contextlib.closing(databases.PostgresDatabase(server.url)))
+    return database.emptied
 
 
 def parsed():
@@ -38,6 +61,7 @@ def parsed():
     parser.add_argument("--schedules", type=int, default=2000)
     parser.add_argument("--seed", type=int, help="of the first schedule; the others follow it")
     parser.add_argument("--failures", type=int, default=0, help="how many to go on after")
+    parser.add_argument("--database", choices=databases.KINDS, default="sqlite")
     return parser.parse_args()
 
 

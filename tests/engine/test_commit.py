@@ -173,8 +173,7 @@ def test_an_execution_that_is_somebody_elses_is_let_go_and_the_rest_commits(benc
     taken, kept = hand.start(chain("a")), hand.start(chain("b"))
     for _ in range(2):
         hand.end(hand.begin())
-    bench.observer._turn_of = bench.observer._write
-    bench.observer.release(hand.core.runner, [taken])
+    bench.hand().store.release(hand.core.runner, [taken])
     hand.turn()
     assert bench.attempts(taken) == []
     assert bench.attempts(kept) == [("b", 1, "Completed")]
@@ -187,8 +186,7 @@ def test_a_runner_that_was_declared_dead_forgets_everything_and_joins_anew(bench
     execution = hand.start(chain("a", "b"))
     job = hand.begin()
     hand.store.look_dead()
-    bench.clock.move(1.5)
-    other.turn()
+    other.take_over()
     assert bench.execution(execution).owner is None
     asked, answers = hand.ask(chain("c"))
     hand.turn()
@@ -211,8 +209,7 @@ def test_a_runner_that_was_declared_dead_notices_without_having_anything_to_comm
     hand.core.plan_of(chain("a"))
     before = hand.core.runner
     hand.store.look_dead()
-    bench.clock.move(1.5)
-    other.turn()
+    other.take_over()
     hand.turn()
     assert hand.core.runner != before
 
@@ -225,8 +222,7 @@ def test_a_start_committed_before_its_runner_was_declared_dead_is_not_run_beside
     def take_over(_):
         bench.paused = lambda hand: None
         hand.store.look_dead()
-        bench.clock.move(1.5)
-        other.turn()
+        other.take_over()
 
     bench.paused = take_over
     bench.fail("lost_done")
@@ -240,8 +236,7 @@ def test_a_start_committed_before_its_runner_was_declared_dead_is_not_run_beside
 def test_joining_again_waits_until_the_database_is_there(bench):
     hand, other = bench.hand(), bench.hand()
     hand.store.look_dead()
-    bench.clock.move(1.5)
-    other.turn()
+    other.take_over()
     join = hand.engine.ownership.join
 
     def hard_to_join():

@@ -1,15 +1,14 @@
 """Some schedules of the simulation in every run of the tests; ``python -m tests.engine.simulate`` runs thousands."""
 
-import itertools
+import contextlib
 import logging
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import databases
 from tests.engine.schedule import run_schedule
-
-numbers = itertools.count()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -20,18 +19,50 @@ def quiet():
     logging.disable(logging.NOTSET)
 
 
-def schedule(random, *, faulty):
-    return run_schedule(random, name=f"hypothesis{next(numbers)}", faulty=faulty)
+@pytest.fixture(scope="module")
+def postgres_database():
+    """One database for many schedules: to make one takes longer than a schedule."""
+    with contextlib.closing(databases.PostgresDatabase()) as database:
+        yield database
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-@given(st.randoms(use_true_random=True))
+def examples(number):
+    return settings(
+        max_examples=number, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    )
+
+
+randoms = st.randoms(use_true_random=True)
+
+
+@examples(120)
+@given(randoms)
 def test_whatever_fails_every_execution_ends_as_the_model_says(random):
-    schedule(random, faulty=True)
+    with contextlib.closing(databases.SqliteDatabase()) as database:
+        run_schedule(random, database)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-@given(st.randoms(use_true_random=True))
+@examples(30)
+@given(randoms)
+def test_whatever_fails_on_postgres_every_execution_ends_as_the_model_says(postgres_database, random):
+    with postgres_database.emptied() as database:
+        run_schedule(random, database)
+
+
+@examples(30)
+@given(randoms)
 def test_without_faults_every_body_runs_once_for_each_attempt(random):
-    world = schedule(random, faulty=False)
+    with contextlib.closing(databases.SqliteDatabase()) as database:
+        demand_one_run_of_each_attempt(random, database)
+
+
+@examples(8)
+@given(randoms)
+def test_without_faults_on_postgres_every_body_runs_once_for_each_attempt(postgres_database, random):
+    with postgres_database.emptied() as database:
+        demand_one_run_of_each_attempt(random, database)
+
+
+def demand_one_run_of_each_attempt(random, database):
+    world = run_schedule(random, database, faulty=False)
     assert {len(runners) for runners in world.ran.values()} <= {1}

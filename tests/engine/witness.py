@@ -1,7 +1,6 @@
 """What must hold at every moment of a schedule, and at its end, by what the database says."""
 
 import re
-import sqlite3
 
 from cloaca.insights import read_record
 from tests.engine.reference import End, expected
@@ -14,13 +13,13 @@ class Violation(AssertionError):
 class Witness:
     """Looks at the database through a connection of its own."""
 
-    def __init__(self, url):
-        self.db = sqlite3.connect(url.path, isolation_level=None)
+    def __init__(self, database):
+        self.database = database
         self.acknowledged = {}
         self.refused = set()
 
     def rows(self, sql, *parameters):
-        return self.db.execute(sql, parameters).fetchall()
+        return self.database.rows(sql, *parameters)
 
     def demand(self, holds, what, *details):
         if not holds:
@@ -52,7 +51,7 @@ class Witness:
         )
         alone = self.rows(
             "select execution_id, task from cloaca_attempts a join cloaca_executions e on e.id = a.execution_id "
-            "where owner = ? and a.status = 'Running' and alone = 1", runner.engine.core.runner
+            "where owner = ? and a.status = 'Running' and alone", runner.engine.core.runner
         )  # fmt: skip
         beside = set(alone) - {(job.execution_id, job.task.id)}
         self.demand(not beside, "a body began beside a suspect that runs alone", job, beside)
@@ -79,7 +78,7 @@ class Witness:
         self.judge_runs(world)
         for (execution,) in self.rows("select id from cloaca_executions"):
             self.judge_execution(execution, world.run_of[execution], store)
-        self.demand(self.rows("pragma integrity_check") == [("ok",)], "I14: the database is damaged")
+        self.demand(not (found := self.database.damage()), "I14: the database is damaged", found)
 
     def judge_starts(self, world):
         there = {execution for (execution,) in self.rows("select id from cloaca_executions")}

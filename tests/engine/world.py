@@ -1,7 +1,6 @@
 """Runners, bodies and faults of one schedule, all moved by one source of chances."""
 
 import queue
-import sqlite3
 from collections import defaultdict
 
 from cloaca.engine.core import Core
@@ -11,7 +10,8 @@ from cloaca.engine.executors import Executors
 from cloaca.errors import DatabaseError
 from cloaca.model.values import encode, joined
 from cloaca.store.signals import CommitUnknown, StoreUnavailable
-from tests.engine.faults import Crash, Faults, FaultyStore
+from tests.engine.bench import SECONDS_BETWEEN_LOOKS, faulty_store
+from tests.engine.faults import Crash, Faults
 from tests.engine.hands import HandClock, HandExecutor
 from tests.engine.scenario import POISON
 
@@ -23,7 +23,7 @@ class Runner:
 
     def __init__(self, world, make_id):
         self.world = world
-        self.store = FaultyStore(world.url, world.faults)
+        self.store = faulty_store(world.database, world.faults)
         self.executor = HandExecutor(world.clock, slots=world.slots, submitted=self.submitted)
         self.inbox = queue.SimpleQueue()
         core = Core(
@@ -84,9 +84,9 @@ class Asked:
 class World:
     """Everything of one schedule. Nothing in it happens by itself: see ``act`` and ``settle_down``."""
 
-    def __init__(self, random, url, witness):
+    def __init__(self, random, database, witness):
         self.random = random
-        self.url = url
+        self.database = database
         self.witness = witness
         self.clock = HandClock()
         self.faults = Faults()
@@ -156,6 +156,12 @@ class World:
                 message.answer(RuntimeError("shut down"))
         runner.store.look_dead()
         runner.store.close()
+
+    def look_for_the_dead(self, runner):
+        """Look as often as it takes to prove their death."""
+        for _ in range(runner.store.looks_for_death):
+            self.tick(SECONDS_BETWEEN_LOOKS)
+            self.turn(runner, [])
 
     # -- requests ------------------------------------------------------------------------------------------------------
 
@@ -256,8 +262,3 @@ class World:
         runs = [first, *alike[: self.random.randint(0, 2)]] if not first.number % 2 else [first]
         self.unstarted = [run for run in self.unstarted if run not in runs]
         self.ask(runs, runner)
-
-
-def observer(url):
-    """A connection that sees what is committed."""
-    return sqlite3.connect(url.path, isolation_level=None)
