@@ -155,15 +155,28 @@ with recursive pairs (workflow, structure) as (
 select workflow, structure from pairs;
 
 -- name: claim_executions
+-- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits. Those that
+-- others are taking in this moment are passed over, so eight times as many are looked at as are asked for.
 with known as (
     select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) as k (workflow, stored, structure, version)
 ),
+oldest as (
+    select waiting.seq, known.structure, known.version
+    from known cross join lateral (
+        select e.seq from cloaca.executions e
+        where e.workflow = known.workflow and e.structure = known.stored and e.owner is null and e.finished_at is null
+        order by e.seq limit 8 * %s
+    ) waiting
+    order by waiting.seq limit 8 * %s
+),
 picked as (
-    select e.seq, known.structure, case when e.structure = '' then known.version else e.version end as version
-    from known join cloaca.executions e on e.workflow = known.workflow and e.structure = known.stored
-    where e.owner is null and e.finished_at is null
-    order by e.seq limit %s
-    for update of e skip locked
+    select free.seq, oldest.structure, case when free.structure = '' then oldest.version else free.version end as version
+    from oldest cross join lateral (
+        select e.seq, e.structure, e.version from cloaca.executions e
+        where e.seq = oldest.seq and e.owner is null and e.finished_at is null
+        for update skip locked
+    ) free
+    limit %s
 ),
 claimed as (
     update cloaca.executions e

@@ -248,7 +248,8 @@ class PostgresStore:
         def write(db: Connection) -> Any:
             if structures:
                 self._execute(db, "keep_structure", _columns(structures))
-            return self._execute(db, "claim_executions", [*_columns(known), limit, self._runner, now])
+            columns = _columns(known) or [[]] * len(Known._fields)
+            return self._execute(db, "claim_executions", [*columns, limit, limit, limit, self._runner, now])
 
         claimed = self._turn_of(write).fetchall()
         attempts: dict[str, list[StoredAttempt]] = {row[0]: [] for row in claimed}

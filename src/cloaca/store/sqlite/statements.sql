@@ -95,35 +95,46 @@ where execution_id = ?1 and alone = 1
     and exists (select 1 from cloaca_executions where id = ?1 and owner = ?2 and finished_at is null);
 
 -- name: list_waiting
--- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions.
+-- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions. A comparison
+-- of pairs would use the first column of the index only.
 with recursive pairs (workflow, structure) as (
     select * from (
         select workflow, structure from cloaca_executions where owner is null and finished_at is null
         order by workflow, structure limit 1
     )
     union all
-    select e.workflow, e.structure from pairs join cloaca_executions e on e.seq = (
+    select e.workflow, e.structure from pairs join cloaca_executions e on e.seq = coalesce((
         select seq from cloaca_executions
-        where owner is null and finished_at is null and (workflow, structure) > (pairs.workflow, pairs.structure)
+        where owner is null and finished_at is null and workflow = pairs.workflow and structure > pairs.structure
         order by workflow, structure limit 1
-    )
+    ), (
+        select seq from cloaca_executions
+        where owner is null and finished_at is null and workflow > pairs.workflow
+        order by workflow, structure limit 1
+    ))
 )
 select workflow, structure from pairs;
 
 -- name: claim_executions
+-- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits.
 with known as (
     select value ->> 0 as workflow, value ->> 1 as stored, value ->> 2 as structure, value ->> 3 as version
     from json_each(?3)
 ),
 picked as (
-    select e.seq, known.structure, case when e.structure = '' then known.version else e.version end as version
-    from known join cloaca_executions e on e.workflow = known.workflow and e.structure = known.stored
-    where e.owner is null and e.finished_at is null
-    order by e.seq limit ?4
+    select oldest.value as seq, known.structure, iif(known.stored = '', known.version, null) as version
+    from known join json_each((
+        select json_group_array(seq) from (
+            select seq from cloaca_executions
+            where workflow = known.workflow and structure = known.stored and owner is null and finished_at is null
+            order by seq limit ?4
+        )
+    )) oldest
+    order by oldest.value limit ?4
 )
 update cloaca_executions
 set owner = ?1, fence = fence + 1, status = 'Running', started_at = coalesce(started_at, ?2),
-    structure = picked.structure, version = picked.version
+    structure = picked.structure, version = coalesce(picked.version, cloaca_executions.version)
 from picked where cloaca_executions.seq = picked.seq
 returning cloaca_executions.seq, id, workflow, cloaca_executions.structure, cloaca_executions.version, fence, input,
     created_at, started_at;
