@@ -186,7 +186,7 @@ def _folder() -> str:
 
 @functools.cache
 def _sqlite_template() -> str:
-    url = SqliteUrl(os.path.join(_folder(), "template.db"), journal_mode="delete")
+    url = SqliteUrl(os.path.join(_folder(), "template.db"))
     db = sqlite_driver.connect(url)
     sqlite_driver.migrate(db, url)
     db.executescript(SQLITE_GUARDS)

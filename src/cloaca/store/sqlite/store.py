@@ -233,6 +233,8 @@ class SqliteStore:
                     return self._connection().execute(SQL[name], parameters).fetchall()
             with self._reading, self._open_reader() as reader:
                 return reader.execute(SQL[name], parameters).fetchall()
+        except UnicodeEncodeError:
+            return []  # no row holds what the database cannot store
         except sqlite3.Error as error:
             raise DatabaseError(explained(error, self.url)) from error
 
