@@ -145,6 +145,11 @@ class PostgresDatabase:
         """Nothing that a query could find."""
         return []
 
+    def reconnect(self) -> None:
+        """After the server was restarted."""
+        self.db.close()
+        self.db = psycopg.connect(self.text, autocommit=True)
+
     @contextlib.contextmanager
     def emptied(self) -> Iterator[PostgresDatabase]:
         """As if new: whatever lies in it is gone, once whoever has died on it is."""

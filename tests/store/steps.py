@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 
 from cloaca.store.postgres.store import PostgresStore
 from cloaca.store.sqlite.locks import Gate
@@ -10,6 +11,16 @@ from tests.databases import believing
 
 LOOK_SECONDS = 0.002
 """How often a step that takes its time is asked whether it waits for somebody else."""
+
+SOON = 20
+"""Seconds after which a test gives up on what ought to happen at once."""
+
+
+def until(holds, what):
+    """Ask again and again until it holds; each time costs a question to the server."""
+    give_up = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < give_up, what
 
 
 class Stepper:
@@ -69,7 +80,7 @@ class Stepper:
     def finish(self):
         """Let all through, to the end."""
         self.go_on()
-        self._thread.join(20)
+        self._thread.join(SOON)
         assert self._done, "it still waits for somebody"
 
     def _let(self, permits):
@@ -98,7 +109,7 @@ class SteppedSqliteStore(SqliteStore):
     def __init__(self, database):
         super().__init__(database.url)
         self._spy = _SpiedLock(self._locks.gate._lock)
-        self._gate = Gate(self._spy, timeout=20)
+        self._gate = Gate(self._spy, timeout=SOON)
 
     def _connection(self):
         return _SteppedSqlite(super()._connection(), self.stepper) if self.stepper else super()._connection()

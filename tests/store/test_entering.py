@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from cloaca.errors import DatabaseError
 from cloaca.store.rows import Existing
 from tests.store.rows import KNOWN, NOW, batch_of, shown, start
+from tests.store.steps import SOON, blockers, until
 
 MANY = 12
 
@@ -149,8 +150,7 @@ def test_a_start_waits_for_a_key_that_a_callers_transaction_has_taken(postgres_p
     backend = store._db.info.backend_pid
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(store.commit, batch_of(start("e2", "r1", key="k")))
-        while not postgres_place.rows("select unnest(pg_blocking_pids(?))", backend):
-            assert not late.done(), "it did not wait"
+        until(lambda: blockers(postgres_place.database, backend), "it does not wait")
         caller.rollback()
-        assert late.result(20) == {}
+        assert late.result(SOON) == {}
     assert shown(store, "e2") == ("Running", "r1", 1, [])

@@ -31,7 +31,7 @@ def test_pages_join_without_gap_or_overlap_while_more_is_started(filled):
         filled.commit(batch_of(start(f"e{99 - len(pages)}", "r1")))
         pages.append(listed(filled, limit=10, after=f"e{pages[-1][-1]:02}"))
     assert [len(page) for page in pages] == [10, 10, 5, 0]
-    assert sum(pages, []) == list(range(24, -1, -1))
+    assert [number for page in pages for number in page] == list(range(24, -1, -1))
 
 
 def test_what_is_listed_can_be_narrowed(filled):
