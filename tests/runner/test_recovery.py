@@ -12,6 +12,9 @@ DIES = """
 import os, sys
 import cloaca
 
+def tell(what):
+    os.write(1, f"{what}\\n".encode())
+
 with cloaca.WorkflowBuilder("chain"):
     @cloaca.task
     def first(context):
@@ -19,13 +22,13 @@ with cloaca.WorkflowBuilder("chain"):
 
     @cloaca.task(dependencies=[first])
     def second(context):
-        print(context["first"], flush=True)
+        tell(context["first"])
         if "waits" in sys.argv:
             sys.stdin.read()
         os._exit(9)
 
 handle = cloaca.DefaultRunner("sqlite:///app.db").start("chain", idempotency_key="k")
-print(handle.execution_id, flush=True)
+tell(handle.execution_id)
 handle.result()
 """
 

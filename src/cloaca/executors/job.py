@@ -10,6 +10,10 @@ from cloaca.model.delta import Delta
 from cloaca.model.execution import Failure
 from cloaca.model.view import View
 
+MOST_OF_A_MESSAGE = 10_000
+MOST_OF_A_TRACEBACK = 50_000
+"""Characters kept of what an exception says: an exception may quote a whole file."""
+
 
 class Job:
     """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall) are set when a slot takes it."""
@@ -63,16 +67,24 @@ class Outcome:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What is kept of an exception, whatever its ``str`` does."""
+    """What is kept of an exception, whatever its ``str`` does, a ``sys.exit`` included."""
     try:
-        message = str(error)
-    except Exception as broken:
+        message = _shortened(str(error), MOST_OF_A_MESSAGE)
+    except BaseException as broken:
         message = f"<its message cannot be shown: str() raised {type(broken).__name__}>"
     try:
-        trace = "".join(traceback.format_exception(error))
-    except Exception as broken:
+        trace = _shortened("".join(traceback.format_exception(error)), MOST_OF_A_TRACEBACK)
+    except BaseException as broken:
         trace = f"<its traceback cannot be shown: {type(broken).__name__}>"
     return Failure(type(error).__name__, message, trace)
+
+
+def _shortened(text: str, most: int) -> str:
+    """The text without its middle where it is too long: both ends of a traceback tell more."""
+    if len(text) <= most:
+        return text
+    half = most // 2
+    return f"{text[:half]}... ({len(text) - 2 * half} characters left out) ...{text[-half:]}"
 
 
 def timeout_failure(job: Job) -> Failure:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 
 from cloaca.clock import Clock
 from cloaca.executors.body import Encoders, call_body, delta_of
 from cloaca.executors.current import CurrentAttempt, current_attempt
+from cloaca.executors.forked import leave_if_forked
 from cloaca.executors.job import Job, Outcome, failure_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
+
+logger = logging.getLogger("cloaca.executors")
 
 
 class LoopExecutor:
@@ -34,6 +39,8 @@ class LoopExecutor:
         self._deliver = deliver
         self._encoders = encoders
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._ended = False
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="cloaca-async-bodies", daemon=True)
         self._thread.start()
@@ -69,11 +76,14 @@ class LoopExecutor:
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_forever()
-        finally:
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.close()
+        while not self._ended:
+            # A body may stop the loop, and asyncio lets a SystemExit out of it that a task of a body's has raised.
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                logger.warning("a task that an async body has made ended with %r: other bodies go on", error)
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
 
     def _stop(self) -> None:
         pending = list(self._tasks.values())
@@ -83,6 +93,7 @@ class LoopExecutor:
         async def finish() -> None:
             if pending:
                 await asyncio.wait(pending, timeout=1)
+            self._ended = True
             self._loop.stop()
 
         self._finisher = self._loop.create_task(finish())
@@ -101,7 +112,9 @@ class LoopExecutor:
         try:
             context = Context.over(job.view, self._encoders)
             delta = delta_of(job, context, await call_body(job, context))
+            leave_if_forked(self._process, None)
         except BaseException as error:
+            leave_if_forked(self._process, error)
             failure = failure_of(error)
         finally:
             self._tasks.pop(id(job), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import Context as ContextVariables
@@ -11,6 +12,7 @@ from contextvars import Context as ContextVariables
 from cloaca.clock import Clock
 from cloaca.executors.body import Encoders, call_body, delta_of
 from cloaca.executors.current import CurrentAttempt, current_attempt
+from cloaca.executors.forked import leave_if_forked
 from cloaca.executors.job import Job, Outcome, failure_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
@@ -44,6 +46,7 @@ class ThreadExecutor:
         self._encoders = encoders
         self._idle: list[threading.Lock] = []
         self._closed = False
+        self._process = os.getpid()
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Run these when slots are free."""
@@ -129,7 +132,9 @@ class ThreadExecutor:
         try:
             context = Context.over(job.view, self._encoders)
             delta = delta_of(job, context, call_body(job, context))
+            leave_if_forked(self._process, None)
         except BaseException as error:
+            leave_if_forked(self._process, error)
             failure = failure_of(error)
         elapsed = self._clock.monotonic() - job.started
         return Outcome(job, delta, failure, job.started_at + elapsed)

@@ -390,8 +390,8 @@ def failure_message(state: ExecutionState) -> str | None:
     lines = [
         f"task {state.graph.ids[node]!r} failed: {state.failures[node]}" for node in sorted(state.failures)
     ]
-    # A lone surrogate in a message is data to a body and no text to a database.
-    return "; ".join(lines).encode("utf-8", "backslashreplace").decode() or None
+    # A lone surrogate or a NUL in a message is data to a body and no text to a database.
+    return "; ".join(lines).encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00") or None
 
 
 class StoredAttempt(NamedTuple):

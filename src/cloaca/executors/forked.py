@@ -1,0 +1,38 @@
+"""Bodies that fork: the child is not the runner."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+
+
+def leave_if_forked(process: int, error: BaseException | None) -> None:
+    """End the process here, with its exit status, if it is a child that a body has forked and that left the body.
+
+    It has a copy of the runner whose other threads do not exist: were it to go on, nothing that it settles would
+    reach anybody, and it would wait for its next task for ever.
+
+    Args:
+        process: The id of the process in which the body was called.
+        error: What the body raised.
+    """
+    if os.getpid() == process:
+        return
+    status = 0
+    with contextlib.suppress(BaseException):
+        match error:
+            case None | SystemExit(code=None):
+                pass
+            case SystemExit(code=int(code)):
+                status = code
+            case SystemExit():
+                status = 1
+                sys.stderr.write(f"{error}\n")
+            case _:
+                status = 1
+                traceback.print_exception(error)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status & 0xFF)
