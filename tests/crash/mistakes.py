@@ -47,13 +47,15 @@ def start_before_the_commit_of_a_dependency(patch: Patch) -> None:
 
 def claim_without_owner_check(patch: Patch) -> None:
     patch.setitem(
-        SQL, "claim_executions", _altered(SQL["claim_executions"], "where e.owner is null and", "where")
+        SQL,
+        "claim_executions",
+        _altered(SQL["claim_executions"], "and owner is null and finished_at", "and finished_at"),
     )
 
 
 def claim_without_status_check(patch: Patch) -> None:
     statement = _altered(
-        SQL["claim_executions"], "e.owner is null and e.finished_at is null", "e.owner is null"
+        SQL["claim_executions"], "and owner is null and finished_at is null", "and owner is null"
     )
     patch.setitem(SQL, "claim_executions", statement)
 
