@@ -15,7 +15,7 @@ from cloaca.store.signals import CommitUnknown, StoreUnavailable
 from tests import databases, postgres
 from tests.store.conftest import places
 from tests.store.rows import GRAPH, KNOWN, NOW, batch_of, finish, settle, shown, start
-from tests.store.steps import SOON, Stepper, SteppedPostgresStore, blockers, until
+from tests.store.steps import SOON, SteppedPostgresStore, Stepper, blockers, until
 
 LATCH = 4711
 HOLD_AT_COMMIT = f"""
@@ -193,7 +193,7 @@ def test_readers_do_not_notice_a_connection_that_has_ended(postgres_place):
     store = postgres_place.store()
     for work in (
         lambda: store.read_execution("e1"),
-        lambda: store.waiting_structures(),
+        store.waiting_structures,
         lambda: store.enter(start("e1", key="k")),
         lambda: store.watch("e1"),
     ):

@@ -46,6 +46,7 @@ ALWAYS = {
 """Options of every connection, where the URL says nothing else: a server that is gone is noticed within seconds."""
 
 SETTINGS = f"""
+set search_path = pg_catalog;
 set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';
 set idle_in_transaction_session_timeout = '{LOCK_TIMEOUT_SECONDS}s';
 select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'

@@ -78,7 +78,8 @@ def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
 
 def _version(db: sqlite3.Connection) -> int:
     known = db.execute("select 1 from sqlite_master where name = 'cloaca_migrations'").fetchone()
-    return db.execute("select max(version) from cloaca_migrations").fetchone()[0] if known else 0
+    found = db.execute("select max(version) from cloaca_migrations").fetchone() if known else None
+    return int(found[0] or 0) if found else 0
 
 
 def _apply(db: sqlite3.Connection, version: int) -> None:
@@ -102,6 +103,8 @@ def explained(error: BaseException, url: SqliteUrl) -> str:
             return locked(url)
         case sqlite3.SQLITE_FULL:
             return f"no space is left for {where}: free some and start again; what was committed is safe"
+        case sqlite3.SQLITE_READONLY if url.mode == "ro":
+            return f"{where} was opened with mode=ro, and a runner writes: drop the option"
         case sqlite3.SQLITE_READONLY:
             return f"{where} cannot be written: grant write permission on the file and its folder"
         case sqlite3.SQLITE_CANTOPEN:
