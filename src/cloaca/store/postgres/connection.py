@@ -134,9 +134,12 @@ def migrate(db: Connection, url: PostgresUrl) -> None:
 
 
 def _version(db: Connection, schema: str) -> int:
-    name = qualified("cloaca.migrations", schema)
-    row = db.execute("select to_regclass(%s)", (name,)).fetchone()
-    if row is None or row[0] is None:
+    # By a query, which sees what was committed by the one this one has waited for; to_regclass may remember otherwise.
+    known = db.execute(
+        "select 1 from pg_class where relname = 'migrations' and relnamespace = "
+        "(select oid from pg_namespace where nspname = %s)", (schema,)
+    ).fetchone()  # fmt: skip
+    if known is None:
         return 0
     found = db.execute(qualified("select max(version) from cloaca.migrations", schema)).fetchone()
     return int(str(found[0])) if found and found[0] is not None else 0

@@ -9,6 +9,9 @@ from urllib.parse import parse_qsl, unquote
 from cloaca.errors import ConfigurationError, InvalidDatabaseUrl
 
 DEFAULT_SCHEMA = "cloaca"
+LONGEST_NAME = 63
+"""Bytes of an identifier, https://www.postgresql.org/docs/18/limits.html."""
+
 OF_A_POOL = ("pool_min_size", "pool_max_size")
 """Options that URLs for other releases carry; a runner's three connections need none."""
 
@@ -55,7 +58,7 @@ def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
 
     Raises:
         InvalidDatabaseUrl: Host and port cannot be understood.
-        ConfigurationError: An option is unknown.
+        ConfigurationError: An option is unknown, or no schema can have that name.
     """
     rest, _, query = url.partition("://")[2].partition("?")
     location, _, database = rest.partition("/")
@@ -65,7 +68,18 @@ def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
     given = {"user": user, "password": password, "host": host, "port": port, "dbname": database}
     options = {name: unquote(value) for name, value in given.items() if value}
     options |= _query_options(query)
-    return PostgresUrl(options, schema or _schema_of(options.get("options")) or DEFAULT_SCHEMA)
+    if schema is None:
+        schema = _schema_of(options.get("options")) or DEFAULT_SCHEMA
+    return PostgresUrl(options, _checked(schema))
+
+
+def _checked(schema: str) -> str:
+    """A schema's name of which the server keeps every byte: it cuts longer ones, and two tenants would be one."""
+    if not schema or "\0" in schema or len(schema.encode(errors="replace")) > LONGEST_NAME:
+        raise ConfigurationError(
+            f"schema {schema[:80]!r} cannot be: PostgreSQL takes names of 1 to {LONGEST_NAME} bytes without NUL"
+        )
+    return schema
 
 
 def _hosts(text: str) -> tuple[str, str]:

@@ -103,10 +103,10 @@ def explained(error: BaseException, url: SqliteUrl) -> str:
             return locked(url)
         case sqlite3.SQLITE_FULL:
             return f"no space is left for {where}: free some and start again; what was committed is safe"
-        case sqlite3.SQLITE_READONLY if url.mode == "ro":
-            return f"{where} was opened with mode=ro, and a runner writes: drop the option"
         case sqlite3.SQLITE_READONLY:
-            return f"{where} cannot be written: grant write permission on the file and its folder"
+            advice = "grant write permission on the file and its folder"
+            advice = "drop mode=ro from its URL, for a runner writes" if url.mode == "ro" else advice
+            return f"{where} cannot be written: {advice}"
         case sqlite3.SQLITE_CANTOPEN:
             return f"{where} cannot be opened ({error}): check that it exists and its permissions"
         case _:

@@ -1,0 +1,110 @@
+"""Bringing the tables up to date: once, whole, whoever comes, whatever happens."""
+
+import json
+import sys
+from subprocess import run
+
+import psycopg
+import pytest
+
+from cloaca.errors import MigrationError
+from cloaca.runner.stores import store_of
+from tests.store.migrating import TOGETHER
+from tests.world import environment
+
+TABLES = ["attempts", "executions", "migrations", "runners", "structures"]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def nothing(request, tmp_path):
+    """Where there are no tables yet."""
+    return str(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
+
+def told(what, place):
+    """What processes did that another process has forked."""
+    command = [sys.executable, "-m", "tests.store.migrating", what, place]
+    done = run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return json.loads(done.stdout)
+
+
+def test_ten_processes_that_start_at_once_all_find_the_tables(nothing):
+    found = told("together", nothing)
+    assert found["exits"] == [0] * TOGETHER
+    tables, versions = found["tables"]
+    assert tables == TABLES
+    assert versions == [[number + 1] for number in range(len(versions))]
+
+
+def test_one_that_is_killed_at_any_statement_leaves_nothing_half_applied(nothing):
+    points = told("killed", nothing)
+    assert [point[0] for point in points] == [-9] * (len(points) - 1) + [0]
+    assert len(points) > 8
+    for _, found, versions, followed, tables, versions_then in points:
+        assert (found, versions) == ([], []) or found == TABLES
+        assert (followed, tables) == (0, TABLES)
+        assert versions_then
+
+
+def test_tables_of_a_newer_release_are_refused_and_left_alone(database_url):
+    store = store_of(database_url)
+    store.prepare()
+    if database_url.startswith("sqlite"):
+        store._db.execute("insert into cloaca_migrations values (99, '')")
+    else:
+        with psycopg.connect(database_url) as db:
+            db.execute("insert into cloaca.migrations values (99, now())")
+    for tried in (store, store_of(database_url)):
+        with pytest.raises(
+            MigrationError, match="have version 99, this release knows 1: upgrade pycloaca"
+        ) as error:
+            tried.prepare()
+        assert error.value.target_version == 1
+        tried.close()
+
+
+def test_tables_that_are_up_to_date_are_not_written(database_url):
+    store = store_of(database_url)
+    store.prepare()
+    store.prepare()
+    store.close()
+    if not database_url.startswith("sqlite"):
+        with psycopg.connect(database_url, autocommit=True) as db:
+            db.execute("create role reader login")
+            try:
+                db.execute("grant usage on schema cloaca to reader")
+                db.execute("grant select on all tables in schema cloaca to reader")
+                reader = store_of(database_url.replace("postgres@", "reader@"))
+                reader.prepare()
+                assert reader.waiting_structures() == []
+                reader.close()
+            finally:
+                db.execute("drop owned by reader")
+                db.execute("drop role reader")
+
+
+def test_a_role_without_rights_is_told_which_it_lacks(postgres_url):
+    with psycopg.connect(postgres_url, autocommit=True) as db:
+        db.execute("create role nobody login")
+        try:
+            store = store_of(postgres_url.replace("postgres@", "nobody@"))
+            with pytest.raises(MigrationError, match=r"permission is refused .*: grant it on schema 'cloaca'"):
+                store.prepare()
+            store.close()
+        finally:
+            db.execute("drop role nobody")
+
+
+def test_tables_that_were_emptied_of_their_version_are_refused(database_url):
+    store = store_of(database_url)
+    store.prepare()
+    if database_url.startswith("sqlite"):
+        store._db.execute("delete from cloaca_migrations")
+    else:
+        with psycopg.connect(database_url) as db:
+            db.execute("delete from cloaca.migrations")
+    with pytest.raises(MigrationError, match="already exists"):
+        store.prepare()
+    store.close()
