@@ -41,10 +41,10 @@ class Witness:
                 set(job.task.dependencies) <= done, "I4: submitted before its dependencies", job, done
             )
 
-    def began(self, job, runner, before):
+    def began(self, job, runner, before, is_poisoned):
         """I7, I8: a body runs again only where its runner went; nothing begins beside a suspect that runs alone."""
         self.demand(
-            runner.disturbed or all(earlier.disturbed for earlier in before),
+            runner.disturbed or is_poisoned(job.execution_id) or all(earlier.disturbed for earlier in before),
             "I8: a body ran again",
             job,
             runner.engine.core.runner,
@@ -54,6 +54,7 @@ class Witness:
             "where owner = ? and a.status = 'Running' and alone", runner.engine.core.runner
         )  # fmt: skip
         beside = set(alone) - {(job.execution_id, job.task.id)}
+        beside = {(execution, task) for execution, task in beside if not is_poisoned(execution)}
         self.demand(not beside, "a body began beside a suspect that runs alone", job, beside)
 
     def answered(self, asked, answer):

@@ -140,17 +140,16 @@ class World:
         runner.in_turn = False
 
     def shut_down(self, runner):
-        """A clean end: what runs is handed over."""
-        runner.disturbed = True
-        self.runners.remove(runner)
-        runner.in_turn = True
+        """A clean end: what runs is handed over; until then its bodies go on."""
+        runner.disturbed = runner.in_turn = True
         try:
             runner.engine.turn([Stop(0)])
             runner.engine._hand_over(Stop(0))
         except Crash:
-            runner.store.die()
-            self.crashes += 1
+            self.crash(runner)
             return
+        self.runners.remove(runner)
+        self.outcomes = [(to, outcome) for to, outcome in self.outcomes if to is not runner]
         for message in runner.engine._take_all():
             if isinstance(message, StartRequest):
                 message.answer(RuntimeError("shut down"))
@@ -196,10 +195,18 @@ class World:
         job = runner.executor.take()
         if job is not None:
             key = job.execution_id, job.task.id, job.attempt
-            self.witness.began(job, runner, self.ran[key])
+            self.witness.began(job, runner, self.ran[key], self.is_poisoned)
             self.ran[key].append(runner)
             runner.bodies.append(job)
         return job
+
+    def is_poisoned(self, execution):
+        """Whether the database refuses what it leaves.
+
+        If it cannot be read just then, all of the execution is read again later: until then its rows say what was, and
+        what was never committed runs again.
+        """
+        return any("poison" in fates for fates in self.run_of[execution].fates)
 
     def can_end(self, job):
         fate = self.fate(job)

@@ -37,6 +37,8 @@ class Suspects:
         self._queue: deque[Job] = deque()
         self._current: Job | None = None
         self._starting = False
+        self._has_ended = False
+        """Whether the suspect has ended in this turn."""
         self._held = False
         self._probation_ends: float | None = None
         self._patience_ends: float | None = None
@@ -53,6 +55,7 @@ class Suspects:
         if job is self._current:
             self._current = None
             self._probation_ends = None
+            self._has_ended = True
 
     def look(self, turn: Turn) -> None:
         """Start the next suspect if none runs; let others run again when the probation is over."""
@@ -60,6 +63,11 @@ class Suspects:
         now = self._core.clock.monotonic()
         if self._current is not None and self._is_over(self._current, turn, now):
             self._current = self._probation_ends = None
+        has_ended, self._has_ended = self._has_ended, False
+        if has_ended and self._queue:
+            # Its row says that it runs alone until its outcome is committed, which the database may refuse.
+            self._patience_ends = now
+            return
         while self._queue and self._current is None and not self._core.stopping:
             job = self._queue[0]
             if self._core.expects(job):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from urllib.parse import quote
 
 from cloaca.errors import DatabaseError, MigrationError
@@ -12,6 +13,8 @@ from cloaca.store.statements import load_migrations
 from cloaca.store.url import SqliteUrl
 
 MIGRATIONS = load_migrations(os.path.join(os.path.dirname(__file__), "migrations"))
+
+BUSY_POLL_SECONDS = 0.005
 
 _REFUSED = (
     sqlite3.DataError,
@@ -39,7 +42,7 @@ def connect(url: SqliteUrl, *, read_only: bool = False) -> sqlite3.Connection:
         raise DatabaseError(explained(error, url)) from error
     try:
         if url.path is not None and not read_only:
-            db.execute(f"pragma journal_mode={url.journal_mode}")
+            _set_journal_mode(db, url)
             db.execute(f"pragma synchronous={url.synchronous}")
             # Only the holder of the gate checkpoints: before 3.51.3 a checkpoint that meets a commit of another
             # process can corrupt the log.
@@ -49,6 +52,20 @@ def connect(url: SqliteUrl, *, read_only: bool = False) -> sqlite3.Connection:
         db.close()
         raise DatabaseError(explained(error, url)) from error
     return db
+
+
+def _set_journal_mode(db: sqlite3.Connection, url: SqliteUrl) -> None:
+    """Change it once nobody else is in the file: SQLite does not wait for that itself, whatever its busy timeout."""
+    give_up = time.monotonic() + url.busy_timeout_seconds
+    while True:
+        try:
+            db.execute(f"pragma journal_mode={url.journal_mode}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+            time.sleep(BUSY_POLL_SECONDS)
+        else:
+            return
 
 
 def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
