@@ -242,7 +242,13 @@ class World:
         for runner in sorted(self.runners, key=lambda runner: runner.in_turn):
             for job in list(runner.bodies):
                 over = job.started + job.timeout_seconds - self.clock.monotonic() - seconds < 1e-6
-                if over and self.fate(job) not in ENDLESS and job in runner.bodies and not job.cancelled:
+                if (
+                    over
+                    and self.fate(job) not in ENDLESS
+                    and job in runner.bodies
+                    and not job.cancelled
+                    and runner in self.runners
+                ):
                     self.end(runner, job)
         self.clock.move(seconds)
 

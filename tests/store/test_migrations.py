@@ -1,14 +1,17 @@
 """Bringing the tables up to date: once, whole, whoever comes, whatever happens."""
 
+import contextlib
 import json
+import sqlite3
 import sys
 from subprocess import run
 
 import psycopg
 import pytest
 
-from cloaca.errors import MigrationError
+from cloaca.errors import DatabaseError, MigrationError
 from cloaca.runner.stores import store_of
+from cloaca.store.sqlite import connection
 from tests.store.migrating import TOGETHER
 from tests.world import environment
 
@@ -36,6 +39,35 @@ def test_ten_processes_that_start_at_once_all_find_the_tables(nothing):
     tables, versions = found["tables"]
     assert tables == TABLES
     assert versions == [[number + 1] for number in range(len(versions))]
+
+
+def test_one_that_opens_a_new_file_waits_for_another_that_writes_there(tmp_path, monkeypatch):
+    path = tmp_path / "cloaca.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        other.execute("create table theirs (x)")
+        waited = []
+
+        def let_go(seconds):
+            waited.append(seconds)
+            other.execute("commit")
+
+        monkeypatch.setattr(connection.time, "sleep", let_go)
+        store = store_of(f"sqlite:///{path}")
+        store.prepare()
+        store.close()
+        assert len(waited) == 1
+        assert other.execute("pragma journal_mode").fetchall() == [("wal",)]
+
+
+def test_one_that_opens_a_new_file_gives_up_in_time(tmp_path):
+    path = tmp_path / "cloaca.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        store = store_of(f"sqlite:///{path}?timeout=0.05")
+        with pytest.raises(DatabaseError, match=r"was locked by another process for 0\.05 s"):
+            store.prepare()
+        store.close()
 
 
 def test_one_that_is_killed_at_any_statement_leaves_nothing_half_applied(nothing):
@@ -90,7 +122,9 @@ def test_a_role_without_rights_is_told_which_it_lacks(postgres_url):
         db.execute("create role nobody login")
         try:
             store = store_of(postgres_url.replace("postgres@", "nobody@"))
-            with pytest.raises(MigrationError, match=r"permission is refused .*: grant it on schema 'cloaca'"):
+            with pytest.raises(
+                MigrationError, match=r"permission is refused .*: grant it on schema 'cloaca'"
+            ):
                 store.prepare()
             store.close()
         finally:
