@@ -103,12 +103,13 @@ class Hand:
         return outcome
 
     def run(self, turns=100):
-        """Run bodies one at a time, each with a turn of its own, until none is left."""
+        """Run bodies one at a time, each with a turn of its own, until none is left and nothing is due."""
         for _ in range(turns):
             job = self.begin()
-            if job is None:
+            if job is not None:
+                self.end(job)
+            elif (wait := self.engine._seconds_to_wait()) is None or wait > 0:
                 return
-            self.end(job)
             self.turn()
 
     def submitted(self):

@@ -57,6 +57,7 @@ def test_one_that_opens_a_new_file_waits_for_another_that_writes_there(tmp_path,
         store.prepare()
         store.close()
         assert len(waited) == 1
+        assert other.execute("select * from theirs").fetchall() == []
         assert other.execute("pragma journal_mode").fetchall() == [("wal",)]
 
 
