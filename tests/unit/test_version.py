@@ -1,3 +1,4 @@
+import ast
 import functools
 import importlib.util
 import linecache
@@ -206,3 +207,25 @@ def test_a_task_is_read_once_however_many_workflows_have_it(monkeypatch):
     first = WorkflowBuilder("one").add_task(made).build().version
     monkeypatch.setattr("cloaca.authoring.version._normalised", None)
     assert WorkflowBuilder("two").add_task(made).build().version != first
+
+
+def test_a_parser_that_another_thread_has_disturbed_is_asked_again(monkeypatch):
+    wanted = WorkflowBuilder("w").add_task(declared()).build().version
+    parse, failures = ast.parse, [SystemError("AST constructor recursion depth mismatch")] * 3
+
+    def disturbed(source):
+        if failures:
+            raise failures.pop()
+        return parse(source)
+
+    monkeypatch.setattr(ast, "parse", disturbed)
+    assert WorkflowBuilder("w").add_task(declared()).build().version == wanted
+    assert not failures
+
+
+def declared():
+    @task(id="a")
+    def a(context):
+        context["n"] = 1
+
+    return a

@@ -19,6 +19,8 @@ from typing import Any
 from cloaca.authoring.signature import function_name
 from cloaca.authoring.task import AnyTask
 
+_TRIES = 20
+
 _UNSEEN = frozenset({"ctx", "kind", "type_comment"})
 """Fields that follow from the others or mean nothing when the code runs."""
 
@@ -85,12 +87,26 @@ def _definition(
         try:
             source = read(function, code)
             # An indented definition is parsed inside a block: to dedent it would change its long strings.
-            tree: Any = ast.parse(f"if 1:\n{source}" if source[0].isspace() else source)
+            tree: Any = _parsed(f"if 1:\n{source}" if source[0].isspace() else source)
         except (OSError, SyntaxError, ValueError, IndexError, RecursionError):
             continue
         node = tree.body[0].body[0] if source[0].isspace() else tree.body[0]
         return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
     return None
+
+
+def _parsed(source: str) -> ast.Module:
+    """The tree of a source.
+
+    CPython 3.11 counts the depth of trees in one place for all threads, and raises SystemError where two of them parse
+    at once: https://github.com/python/cpython/issues/106905.
+    """
+    for _ in range(_TRIES):
+        try:
+            return ast.parse(source)
+        except SystemError:
+            continue
+    return ast.parse(source)
 
 
 def _tokenized(function: Callable[..., Any], _code: CodeType) -> str:
