@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import pytest
 
-from cloaca.model.liveness import Liveness, Seen, Verdict
+from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS, Liveness, Seen, Verdict
 
-LEASE = 10.0
+LEASE = 10.0  # in SECONDS_BETWEEN_PROOFS, as all times here
 LONGEST_STEP = 2.5
 HELD, FREE, UNKNOWN = True, False, None
 ALIVE, CRASHED, SILENT = Verdict
 
 
 class Look(NamedTuple):
-    """One look at one runner: seconds since the first, what is seen, and what is to be made of it."""
+    """One look at one runner: how long after the first, in ``SECONDS_BETWEEN_PROOFS``, what is seen, and what is to be made of it."""
 
     at: float
     turn: int
@@ -28,7 +28,7 @@ STORIES = {
         [Look(0, 7, HELD, ALIVE), Look(2, 7, HELD, ALIVE), Look(4, 7, HELD, ALIVE), Look(6, 7, HELD, ALIVE)],
     ),
     "a lock that is free at one look proves death where one is enough": (1, [Look(0, 7, FREE, CRASHED)]),
-    "where two are needed the second must be a second later": (
+    "where two are needed the second must be late enough": (
         2,
         [
             Look(0, 7, FREE, ALIVE),
@@ -41,7 +41,7 @@ STORIES = {
         2,
         [Look(n / 4, 7, FREE, CRASHED if n == 4 else ALIVE) for n in range(5)],
     ),
-    "three looks are each a second after the one before": (
+    "three looks are each late enough after the one before": (
         3,
         [
             Look(0, 7, FREE, ALIVE),
@@ -125,7 +125,10 @@ STORIES = {
 
 
 def watcher(looks):
-    return Liveness(lease_seconds=LEASE, looks=looks, longest_step=LONGEST_STEP)
+    return Liveness(
+        lease_seconds=LEASE * SECONDS_BETWEEN_PROOFS, looks=looks,
+        longest_step=LONGEST_STEP * SECONDS_BETWEEN_PROOFS,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("looks", "story"), STORIES.values(), ids=STORIES)
@@ -134,7 +137,9 @@ def test_of_what_was_seen_this_is_made(looks, story, start):
     liveness = watcher(looks)
     for look in story:
         seen = [Seen("r", look.turn, look.lock)]
-        verdicts = liveness.look(seen, now=start + look.at, could_write=look.could_write)
+        verdicts = liveness.look(
+            seen, now=start + look.at * SECONDS_BETWEEN_PROOFS, could_write=look.could_write
+        )
         assert verdicts == {"r": look.verdict}, look
 
 
@@ -142,7 +147,7 @@ def test_runners_are_judged_apart():
     liveness = watcher(1)
     for second in range(0, 12, 2):
         seen = [Seen("stopped", 1, HELD), Seen("busy", second, HELD), Seen(f"dead {second}", 1, FREE)]
-        verdicts = liveness.look(seen, now=second, could_write=True)
+        verdicts = liveness.look(seen, now=second * SECONDS_BETWEEN_PROOFS, could_write=True)
     assert verdicts == {"stopped": SILENT, "busy": ALIVE, "dead 10": CRASHED}
 
 

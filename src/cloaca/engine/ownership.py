@@ -96,10 +96,8 @@ class Ownership:
 
     def _take_over(self) -> None:
         if self._takeover.look():
-            # A second look will prove a death, or that there was none.
-            self.due = self._core.clock.monotonic() + min(
-                SECONDS_BETWEEN_PROOFS, self._core.settings.patrol_seconds
-            )
+            # The next look will prove a death, or that there was none.
+            self.due = self._core.clock.monotonic() + SECONDS_BETWEEN_PROOFS
 
     @property
     def _has_room(self) -> bool:

@@ -30,7 +30,7 @@ class Takeover:
         )
 
     def look(self) -> bool:
-        """Look at all runners once; true where another look a second from now would prove a death."""
+        """Look at all runners once; true where one more look would prove a death."""
         core = self._core
         runners, now = core.store.other_runners(), core.clock.monotonic()
         seen = [Seen(runner.id, runner.turn, runner.holds_lock) for runner in runners]

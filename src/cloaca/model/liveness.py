@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple
 
-SECONDS_BETWEEN_PROOFS = 1.0
+SECONDS_BETWEEN_PROOFS = 1.5
+"""More than lies between two looks of a runner: one that has lost its connection has taken its lock again by then."""
 
 
 class Seen(NamedTuple):
@@ -47,7 +48,7 @@ class Liveness:
 
     Args:
         lease_seconds: For how long a runner may not move.
-        looks: How many looks, a second apart, must find its lock free and its turn unmoved to prove its death.
+        looks: How many looks, ``SECONDS_BETWEEN_PROOFS`` apart, must find its lock free and its turn unmoved to prove its death.
         longest_step: The most seconds that one look may add: a watcher that was stopped itself has seen nothing.
     """
 
@@ -90,5 +91,5 @@ class Liveness:
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether another look a second from now would prove a death."""
+        """Whether one more look would prove a death."""
         return any(watched.free_looks for watched in self._watched.values())

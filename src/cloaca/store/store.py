@@ -43,7 +43,7 @@ class Store(Protocol):
 
     @property
     def looks_for_death(self) -> int:
-        """How many looks, a second apart, must find a runner's lock free before that proves its death."""
+        """How many looks, ``SECONDS_BETWEEN_PROOFS`` apart, must find a runner's lock free before that proves its death."""
 
     @property
     def pause_when_crowded(self) -> float:
