@@ -325,3 +325,24 @@ def test_a_runner_leaves_nothing_behind_that_it_owns_without_knowing(bench):
     hand.engine.ownership.leave()
     assert bench.execution(execution).owner is None
     assert bench.observer.other_runners() == []
+
+
+def test_a_runner_that_is_silent_for_its_lease_is_replaced_without_suspecting_what_it_ran(bench):
+    """As one does that is stopped: it holds its lock. When it goes on it writes nothing of what it had."""
+    stopped, other = bench.hand(lease_seconds=5.0), bench.hand(lease_seconds=5.0)
+    execution = stopped.start(chain("a"))
+    job, before = stopped.begin(), stopped.core.runner
+    other.core.plan_of(chain("a"))
+    for _ in range(4):
+        bench.clock.move(1.25)
+        other.turn()
+        assert bench.execution(execution).owner == before
+    bench.clock.move(1.25)
+    other.turn()
+    assert bench.execution(execution).owner == other.core.runner
+    assert bench.attempts(execution) == []
+    stopped.turn(stopped.executor.end(job))
+    assert stopped.core.runner != before
+    assert bench.attempts(execution) == []
+    other.run()
+    assert bench.attempts(execution) == [("a", 1, "Completed")]

@@ -270,3 +270,9 @@ def test_options_are_given_by_name(runner, option):
     call = runner.execute if option == "check" else runner.start
     with pytest.raises(TypeError, match="positional"):
         call("double", {}, True)
+
+
+def test_a_schema_for_sqlite_is_refused(tmp_path):
+    with pytest.raises(cloaca.ConfigurationError, match="needs a PostgreSQL URL"):
+        cloaca.DefaultRunner(f"sqlite:///{tmp_path}/app.db", schema="tenant")
+    assert not list(tmp_path.iterdir())

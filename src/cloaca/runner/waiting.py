@@ -51,7 +51,6 @@ class Waiting:
     Args:
         is_live: Whether this process's engine holds an execution.
         is_usable: Called first by each method; raises where nothing can be waited for here any more.
-        listen: Called when something is waited for that another process runs.
     """
 
     def __init__(
@@ -62,14 +61,12 @@ class Waiting:
         structure_of: StructureOf,
         *,
         is_usable: Callable[[], None],
-        listen: Callable[[], None] = lambda: None,
     ) -> None:
         self._completions = completions
         self._store = store
         self._is_live = is_live
         self._structure_of = structure_of
         self._is_usable = is_usable
-        self._listen = listen
 
     def status(self, execution_id: str) -> Status:
         """The status of an execution now."""
@@ -99,7 +96,8 @@ class Waiting:
                 self._completions.wait(execution_id, signal.set)
             try:
                 if not self._is_live(execution_id) and not is_watched:
-                    self._watch(execution_id)
+                    # It may have ended before this, so the database is asked after it.
+                    self._store.watch(execution_id)
                     is_watched = True
                 known = self._at_hand(execution_id, signal.wait(0.0))
                 left = deadline - time.monotonic()
@@ -132,7 +130,7 @@ class Waiting:
             self._completions.wait(execution_id, hand_over)
             try:
                 if not self._is_live(execution_id) and not is_watched:
-                    await asyncio.to_thread(self._watch, execution_id)
+                    await asyncio.to_thread(self._store.watch, execution_id)
                     is_watched = True
                 else:
                     await asyncio.wait([arrived], timeout=POLL_SECONDS)
@@ -143,11 +141,6 @@ class Waiting:
                         return known
             finally:
                 self._completions.forget(execution_id, hand_over)
-
-    def _watch(self, execution_id: str) -> None:
-        """Have whoever runs it say when it ends; it may have ended before, so the database is asked after this."""
-        self._listen()
-        self._store.watch(execution_id)
 
     def _at_hand(self, execution_id: str, value: News | None) -> WorkflowResult | None:
         """The result from what the engine has said, or from the database."""

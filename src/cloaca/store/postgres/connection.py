@@ -21,6 +21,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 RUNNER_LOST, FENCED = "CL001", "CL002"
 """The states that ``cloaca.demand`` ends a transaction with."""
 
+TOO_LARGE = "54000"
+"""A value exceeds what a row or an index can hold."""
+
 LOCK_TIMEOUT_SECONDS = 5
 MEANINGS = {
     "28P01": "these credentials are refused ({text}): check user, password and pg_hba.conf",
@@ -187,14 +190,14 @@ def is_broken(error: BaseException, db: Connection) -> bool:
 
 def refusal(error: Exception, url: PostgresUrl) -> Exception:
     """Which of the store's signals an error is that the server has answered with before it committed."""
-    match getattr(error, "sqlstate", None):
-        case "CL001":
-            return RunnerLost()
-        case "CL002":
-            return Fenced(set())
-        case "54000":
-            return RowRefused(str(error))
-    if isinstance(error, (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError, OverflowError)):
+    state = getattr(error, "sqlstate", None)
+    if state == RUNNER_LOST:
+        return RunnerLost()
+    if state == FENCED:
+        return Fenced(set())
+    if state == TOO_LARGE or isinstance(
+        error, (psycopg.DataError, psycopg.IntegrityError, UnicodeEncodeError, OverflowError)
+    ):
         return RowRefused(str(error))
     return StoreUnavailable(DatabaseError(explained(error, url)))
 

@@ -261,14 +261,20 @@ class SqliteStore:
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
         if connection is None:
-            with contextlib.closing(connect(self.url)) as own:
-                return self._entered(own, row)
+            return self._entered_alone(row)
         if not isinstance(connection, sqlite3.Connection):
             raise TypeError(
                 f"connection is a {type(connection).__name__}: pass the sqlite3.Connection whose transaction the start "
                 "belongs to"
             )
         return self._entered(connection, row)
+
+    def _entered_alone(self, row: StartRow) -> Existing:
+        try:
+            with self._gate, contextlib.closing(connect(self.url)) as own:
+                return self._entered(own, row)
+        except GateTimeout as error:
+            raise DatabaseError(locked(self.url)) from error
 
     def _entered(self, db: sqlite3.Connection, row: StartRow) -> Existing:
         cursor = db.cursor()
@@ -397,5 +403,7 @@ def _open_locks(path: str, *, timeout: float) -> RunnerLocks | None:
     try:
         return RunnerLocks(path, timeout=timeout)
     except OSError as error:
-        logger.warning("no file locks beside %s (%s): no dead runner will be noticed", path, error)
+        logger.warning(
+            "no file locks beside %s (%s): a dead runner is noticed only when its lease ends", path, error
+        )
         return None
