@@ -346,3 +346,20 @@ def test_a_runner_that_is_silent_for_its_lease_is_replaced_without_suspecting_wh
     assert bench.attempts(execution) == []
     other.run()
     assert bench.attempts(execution) == [("a", 1, "Completed")]
+
+
+def test_a_failed_commit_that_another_crash_brings_back_does_not_unseat_the_runner(bench):
+    """An I/O error, a full disk, and then the log is recovered with what was refused."""
+    hand, other = bench.hand(), bench.hand()
+    before = hand.core.runner
+    bench.fail("lost_undone", "full")
+    bench.clock.move(10.0)
+    hand.turn()
+    bench.clock.move(1.0)
+    hand.turn()
+    assert not bench.faults.coming
+    bench.crash(other)
+    execution = hand.start(chain("a"))
+    assert hand.core.runner == before
+    hand.run()
+    assert bench.attempts(execution) == [("a", 1, "Completed")]

@@ -62,7 +62,7 @@ class SqliteStore:
         self._writing: Any = threading.RLock() if url.path is None else contextlib.nullcontext()
         self._runner, self._epoch, self._turn = "", 0, 0
         self._unsure = False
-        """Whether it is unknown if the last turn was committed."""
+        """Whether a turn that could not be committed may be there after all."""
         self._unchecked = 0
         self._closed = False
 
@@ -127,8 +127,9 @@ class SqliteStore:
         if row is None or row[0] != self._epoch:
             raise RunnerLost
         happened = bool(row[1] == self._turn + 1)
-        self._turn += happened
-        self._unsure = False
+        if happened:
+            self._turn += 1
+            self._unsure = False
         return happened
 
     def losers(self, batch: Batch) -> dict[str, Existing]:
@@ -292,22 +293,24 @@ class SqliteStore:
 
     def _turn_of(self, write: Callable[[sqlite3.Connection], T], *, size: int = 0) -> T:
         """A transaction under the interlock of the runner's row."""
+        turn = self._turn
 
         def under_interlock(db: sqlite3.Connection) -> T:
+            nonlocal turn
             if self._unsure:
                 row = db.execute(SQL["read_turn"], (self._runner,)).fetchone()
-                self._turn += row == (self._epoch, self._turn + 1)
-                self._unsure = False
-            if db.execute(ADVANCE_TURN, (self._runner, self._epoch, self._turn + 1)).rowcount != 1:
+                turn += row == (self._epoch, turn + 1)
+            if db.execute(ADVANCE_TURN, (self._runner, self._epoch, turn + 1)).rowcount != 1:
                 raise RunnerLost
             return write(db)
 
         try:
             result = self._write(under_interlock, size=size)
         except CommitUnknown:
-            self._unsure = True
+            self._turn, self._unsure = turn, True
             raise
-        self._turn += 1
+        # Until a later commit stands, one that had failed may still come back with the crash of another process.
+        self._turn, self._unsure = turn + 1, False
         return result
 
     def _write(self, write: Callable[[sqlite3.Connection], T], *, size: int = 0) -> T:
