@@ -27,7 +27,8 @@ class Heartbeat:
     @property
     def due(self) -> float:
         """When to move although there is nothing to write."""
-        return max(self._last_write + self._core.settings.heartbeat_seconds, self._last_try + AGAIN_SECONDS)
+        seconds = self._core.settings.heartbeat_seconds
+        return max(self._last_write + seconds, self._last_try + min(AGAIN_SECONDS, seconds))
 
     def is_regular(self, now: float) -> bool:
         """Whether this runner has been able to write; where it was not, perhaps nobody was."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
-from cloaca.engine.plan import EngineSettings
+from cloaca.engine.plan import PATROL_SECONDS, EngineSettings
 from cloaca.errors import ConfigurationError
 
 
@@ -44,6 +44,8 @@ SETTINGS: dict[str, _Setting] = {
     "shutdown_timeout_seconds": _Setting(
         30, "a number of seconds from 0", lambda v: _is_seconds(v, zero=True)
     ),
+    "heartbeat_seconds": _Setting(10.0, _SECONDS, _is_seconds),
+    "lease_seconds": _Setting(60.0, _SECONDS, _is_seconds),
     "window": _Setting(10_000, _POSITIVE, lambda v: _is_whole(v, 1)),
     "encoders": _Setting(
         None, "a mapping of types to functions, or None", lambda v: v is None or _is_encoders(v)
@@ -65,6 +67,9 @@ class DefaultRunnerConfig:
     - ``enable_recovery`` (True): take over what dead runners have left.
     - ``crash_limit`` (3): how often a task may bring its process down while it runs alone.
     - ``shutdown_timeout_seconds`` (30): how long ``shutdown`` waits for bodies that run.
+    - ``heartbeat_seconds`` (10): how often a runner writes at least, so that others see that it lives.
+    - ``lease_seconds`` (60): how long a runner may be silent until others take over what it owns, where nothing else
+      proves its death. Give all runners of a database the same two.
     - ``window`` (10,000): executions held in memory; the others wait in the database.
     - ``encoders`` (None): what to do with values that are not JSON, such as ``{datetime: datetime.isoformat}``.
 
@@ -85,6 +90,8 @@ class DefaultRunnerConfig:
     enable_recovery: bool
     crash_limit: int
     shutdown_timeout_seconds: float
+    heartbeat_seconds: float
+    lease_seconds: float
     window: int
     encoders: Mapping[type, Callable[[Any], Any]] | None
 
@@ -92,7 +99,8 @@ class DefaultRunnerConfig:
         for name, setting in SETTINGS.items():
             object.__setattr__(self, name, setting.default)
         for name, value in settings.items():
-            setattr(self, name, value)
+            object.__setattr__(self, _checked_name(name, value), value)
+        _check_lease(self.heartbeat_seconds, self.lease_seconds)
 
     @staticmethod
     def default() -> DefaultRunnerConfig:
@@ -100,12 +108,12 @@ class DefaultRunnerConfig:
         return DefaultRunnerConfig()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        name = ALIASES.get(name, name)
-        setting = SETTINGS.get(name)
-        if setting is None:
-            _refuse_name(name)
-        if not setting.holds(value):
-            raise ConfigurationError(f"{name}={value!r} must be {setting.rule}")
+        name = _checked_name(name, value)
+        changed = {name: value}
+        _check_lease(
+            changed.get("heartbeat_seconds", self.heartbeat_seconds),
+            changed.get("lease_seconds", self.lease_seconds),
+        )
         object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
@@ -131,6 +139,9 @@ class DefaultRunnerConfig:
             retry_attempts=self.retry_attempts,
             crash_limit=self.crash_limit,
             recover=self.enable_recovery,
+            heartbeat_seconds=float(self.heartbeat_seconds),
+            lease_seconds=float(self.lease_seconds),
+            patrol_seconds=min(PATROL_SECONDS, self.lease_seconds / 4),
         )
 
 
@@ -143,6 +154,25 @@ def checked_timeout(timeout: Any) -> float | None:
     if timeout is None or timeout == math.inf or _is_seconds(timeout, zero=True):
         return cast("float | None", timeout)
     raise ConfigurationError(f"timeout={timeout!r} must be a number of seconds from 0, or None")
+
+
+def _checked_name(name: str, value: Any) -> str:
+    """The name of a setting that may have this value."""
+    name = ALIASES.get(name, name)
+    setting = SETTINGS.get(name)
+    if setting is None:
+        _refuse_name(name)
+    if not setting.holds(value):
+        raise ConfigurationError(f"{name}={value!r} must be {setting.rule}")
+    return name
+
+
+def _check_lease(heartbeat: float, lease: float) -> None:
+    if lease <= heartbeat:
+        raise ConfigurationError(
+            f"lease_seconds={lease!r} must be more than heartbeat_seconds={heartbeat!r}, or others take over from a "
+            f"runner that lives: give both at once, a lease of several heartbeats, such as {6 * heartbeat:g}"
+        )
 
 
 def _refuse_name(name: str) -> NoReturn:
