@@ -31,6 +31,7 @@ from cloaca.executors.handle import TaskHandle
 from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
 from cloaca.model.context import Context
 from cloaca.model.states import Status, TaskStatus
+from cloaca.runner.client import Client
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.result import PipelineResult, WorkflowResult
@@ -38,6 +39,7 @@ from cloaca.runner.runner import DefaultRunner
 
 __all__ = [
     "AttemptRecord",
+    "Client",
     "CloacaException",
     "ConfigurationError",
     "ConflictRecord",

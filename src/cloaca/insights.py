@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from cloaca.store.rows import ExecutionRow
     from cloaca.store.store import Store
 
+StructureOf = Callable[[str], str | None]
+"""The structure of the workflow of a name that is registered here, ``None`` without one; may raise ``WorkflowError``."""
+
 _MOST = 2**31 - 1
 """The largest limit of a list: databases take it everywhere."""
 
@@ -146,13 +149,11 @@ def _task_status(
     return TaskStatus(last.status), last.reason
 
 
-def read_record(
-    store: Store, execution_id: str, *, structure_of: Callable[[str], str | None]
-) -> ExecutionRecord:
+def read_record(store: Store, execution_id: str, *, structure_of: StructureOf | None) -> ExecutionRecord:
     """All that is stored of an execution.
 
     Args:
-        structure_of: The structure of the workflow of that name that is registered here; may raise ``WorkflowError``.
+        structure_of: ``None`` where nothing is run, whatever is registered.
 
     Raises:
         ExecutionNotFoundError: There is none of this id.
@@ -201,9 +202,11 @@ def _summary_fields(
     )  # fmt: skip
 
 
-def _waiting_for(row: ExecutionRow, structure_of: Callable[[str], str | None]) -> str | None:
+def _waiting_for(row: ExecutionRow, structure_of: StructureOf | None) -> str | None:
     if row.finished_at is not None or row.owner is not None:
         return None
+    if structure_of is None:
+        return f"{FOR_CAPACITY} in a process that has registered workflow {row.workflow!r}"
     try:
         structure = structure_of(row.workflow)
     except WorkflowError as error:

@@ -14,7 +14,9 @@ MOST_CHARACTERS = 255
 _SHOWN = 60
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_.-]+")
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+"""NUL and halves of characters: no database, or not each, stores a text with one."""
+
 _HIDDEN = (
     "[\0-\x1f\x7f-\x9f\u2028\u2029"  # control characters and line ends
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they reorder the text around them
@@ -98,6 +100,6 @@ def checked_text(value: object, *, what: str) -> str:
     """
     if not isinstance(value, str):
         raise WorkflowValidationError(f"{what} must be a str, not {shown(value)}")
-    if refused := _UNSTORABLE.search(value):
+    if refused := UNSTORABLE.search(value):
         raise WorkflowValidationError(f"{what} holds {refused[0]!r}, which cannot be stored: remove it")
     return str.__str__(value)

@@ -51,6 +51,7 @@ class Ownership:
         self._reported: set[str] = set()
         self._has_strays = False
         """Whether there may be executions that this runner owns in the database and does not hold."""
+        self._is_announced = False
         self._takeover = Takeover(core, heartbeat)
         self._heartbeat = heartbeat
 
@@ -135,8 +136,8 @@ class Ownership:
         self.due = self._core.clock.monotonic()
 
     def announced(self) -> None:
-        """There is work that nobody owns: unknown workflows of it are asked for at the next look."""
-        self._core.backlog = True
+        """There is work that nobody owns, perhaps of a workflow that is not known here yet."""
+        self._core.backlog = self._is_announced = True
         if not self._core.plans:
             self.due = self._core.clock.monotonic()
 
@@ -161,6 +162,9 @@ class Ownership:
                     "execution %s cannot be restored from its rows: it is left alone", execution.id
                 )
         core.backlog = len(claimed) == room
+        if self._is_announced and not claimed:
+            self._look_for_waiting()
+        self._is_announced = False
 
     def _look_for_waiting(self) -> None:
         """See whether there is work, and find out which workflows it waits for that are not known here yet."""

@@ -1,61 +1,134 @@
-"""Executions as the database tells of them, wherever they run: what runners and clients have in common."""
+"""The executions of one database, as runners and clients see them alike, wherever they run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
+from cloaca.engine.completions import Completions
 from cloaca.engine.events import NewExecution
-from cloaca.insights import ExecutionRecord, ExecutionSummary, list_summaries, read_record
+from cloaca.errors import RunnerError
+from cloaca.insights import ExecutionRecord, ExecutionSummary, StructureOf, list_summaries, read_record
 from cloaca.model.states import Status
 from cloaca.runner.handle import ExecutionHandle
-from cloaca.runner.inputs import check_input
-from cloaca.runner.waiting import StructureOf, Waiting
-from cloaca.store.rows import StartRow
+from cloaca.runner.inputs import Input, check_input, many, new_execution
+from cloaca.runner.waiting import Waiting
+from cloaca.store.rows import Existing, StartRow
 from cloaca.store.store import Store
 
 
 class Executions:
-    """The executions of one database.
+    """What can be asked about a database, and how executions are left there for whoever claims them.
 
     Args:
-        is_usable: Called first by each method; raises where nothing can be done here any more.
+        is_live: Whether this process runs an execution.
+        structure_of: As for ``read_record``.
+        watch: Asks whoever runs an execution to announce its end; without one the store is asked itself.
     """
 
-    def __init__(
-        self, store: Store, waiting: Waiting, structure_of: StructureOf, is_usable: Callable[[], None]
-    ) -> None:
-        self._store = store
-        self._waiting = waiting
-        self._structure_of = structure_of
-        self._is_usable = is_usable
+    _noun: ClassVar[str]
 
-    def get(self, execution_id: str) -> ExecutionRecord:
-        """All that is stored of an execution."""
-        self._is_usable()
+    def __init__(
+        self,
+        store: Store,
+        completions: Completions,
+        *,
+        is_live: Callable[[str], bool],
+        structure_of: StructureOf | None,
+        encoders: Any,
+        watch: Callable[[str], None] | None = None,
+    ) -> None:
+        self._process = os.getpid()
+        self._store = store
+        self._structure_of = structure_of
+        self._encoders = encoders
+        self._waiting = Waiting(
+            completions, store, is_live, structure_of, before_use=self._before_use, watch=watch or store.watch
+        )
+
+    def get_execution(self, execution_id: str) -> ExecutionRecord:
+        """All that is stored of an execution.
+
+        Raises:
+            ExecutionNotFoundError: There is none of this id.
+        """
+        self._before_use()
         return read_record(self._store, execution_id, structure_of=self._structure_of)
 
-    def list(
-        self, *, workflow_name: str | None, status: str | None, limit: int, after: str | None
+    def list_executions(
+        self,
+        *,
+        workflow_name: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
     ) -> list[ExecutionSummary]:
-        """Executions, newest first."""
-        self._is_usable()
+        """Executions, newest first.
+
+        Args:
+            after: The id of the last execution of the page before.
+        """
+        self._before_use()
         return list_summaries(
             self._store, workflow_name=workflow_name, status=status, limit=limit, after=after
         )
 
-    def handle(self, execution_id: str) -> ExecutionHandle:
-        """A handle on an execution that exists."""
-        record = self.get(execution_id)
+    def get_handle(self, execution_id: str) -> ExecutionHandle:
+        """A handle on an execution that was started before, here or elsewhere.
+
+        Raises:
+            ExecutionNotFoundError: There is none of this id.
+        """
+        record = self.get_execution(execution_id)
         return ExecutionHandle(record.execution_id, record.workflow_name, self._waiting)
 
-    def enter(self, workflow: str, new: NewExecution, *, now: float, connection: Any) -> ExecutionHandle:
-        """Start an execution for whoever claims it: the first claim chooses its structure."""
-        self._is_usable()
-        row = StartRow(
-            new.id, workflow, "", "", Status.PENDING.value, None, 0, new.input, new.idempotency_key, now, None
-        )  # fmt: skip
-        found = self._store.enter(row, connection)
-        if found.id != new.id:
-            check_input(workflow, new, found)
-        return ExecutionHandle(found.id, workflow, self._waiting)
+    # -- starting for whoever claims it ----------------------------------------------------------------------------
+
+    def _enter(
+        self, workflow: str, context: Input, idempotency_key: str | None, connection: Any
+    ) -> ExecutionHandle:
+        if not self._store.is_shared:
+            raise RunnerError(
+                f"connection=... cannot be to {self._store.location}, which nobody but its {self._noun} can connect to: "
+                "use a file or PostgreSQL, or start without connection"
+            )
+        new = new_execution(context, self._encoders, idempotency_key)
+        found = self._store.enter(_row(workflow, new), connection)
+        return self._handles(workflow, [new], {new.id: found})[0]
+
+    def _enter_many(self, workflow: str, contexts: Iterable[Input]) -> list[ExecutionHandle]:
+        executions = [new_execution(context, self._encoders) for context in many(contexts)]
+        if executions:
+            self._store.enter_many([_row(workflow, new) for new in executions])
+        return self._handles(workflow, executions, {})
+
+    def _handles(
+        self, workflow: str, executions: Sequence[NewExecution], existing: dict[str, Existing]
+    ) -> list[ExecutionHandle]:
+        """A handle on each, or on the one that its idempotency key names already."""
+        handles = []
+        for new in executions:
+            earlier = existing.get(new.id)
+            if earlier is not None and earlier.id != new.id:
+                check_input(workflow, new, earlier)
+            handles.append(ExecutionHandle(earlier.id if earlier else new.id, workflow, self._waiting))
+        return handles
+
+    # -- checks ----------------------------------------------------------------------------------------------------
+
+    def _before_use(self) -> None:
+        """Called first by each method and each handle; raises where nothing can be done here any more."""
+        if self._process != os.getpid():
+            raise RunnerError(
+                f"this {self._noun} belongs to process {self._process}, of which this one was forked: "
+                f"make a {self._noun} here"
+            )
+
+
+def _row(workflow: str, new: NewExecution) -> StartRow:
+    """An execution that nobody owns; the first claim chooses its structure."""
+    return StartRow(
+        new.id, workflow, "", "", Status.PENDING.value, None, 0, new.input, new.idempotency_key, time.time(), None
+    )  # fmt: skip

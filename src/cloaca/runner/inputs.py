@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cloaca.authoring.names import UNSTORABLE, shown
 from cloaca.clock import new_id
 from cloaca.engine.events import NewExecution
 from cloaca.errors import IdempotencyError
@@ -20,13 +21,25 @@ def new_execution(context: Input, encoders: Any, idempotency_key: str | None = N
     """An execution to start, under a new id.
 
     Raises:
-        IdempotencyError: The key is not a string, or empty.
+        IdempotencyError: The key is not a string, is empty or too long, or holds what cannot be stored.
         TypeError: A value of the context cannot be stored.
     """
-    if idempotency_key is not None:
-        _check_key(idempotency_key)
+    key = None if idempotency_key is None else _checked_key(idempotency_key)
     texts = _texts(context, encoders)
-    return NewExecution(new_id(), texts, joined(texts), idempotency_key)
+    return NewExecution(new_id(), texts, joined(texts), key)
+
+
+def many(contexts: Iterable[Input]) -> Iterable[Input]:
+    """The contexts of ``start_many``.
+
+    Raises:
+        TypeError: It is one context instead of a list of them.
+    """
+    if isinstance(contexts, Context | Mapping | str) or not isinstance(contexts, Iterable):
+        raise TypeError(
+            f"start_many takes a list of contexts, not a {type(contexts).__name__}: for one execution write [context]"
+        )
+    return contexts
 
 
 def check_input(workflow: str, new: NewExecution, earlier: Existing) -> None:
@@ -55,11 +68,24 @@ def _texts(context: Input, encoders: Any) -> dict[str, str]:
     return {key: encode(value, key, encoders) for key, value in context.items()}
 
 
-def _check_key(idempotency_key: Any) -> None:
+LONGEST_KEY = 1024
+"""Bytes: with the longest name of a workflow it is within what PostgreSQL's index takes."""
+
+
+def _checked_key(idempotency_key: Any) -> str:
     if not isinstance(idempotency_key, str) or not idempotency_key:
         raise IdempotencyError(
-            f"idempotency_key={idempotency_key!r} must be a string that is not empty: leave it out to start anew"
+            f"idempotency_key={shown(idempotency_key)} must be a string that is not empty: leave it out to start anew"
         )
+    if unstorable := UNSTORABLE.search(idempotency_key):
+        raise IdempotencyError(
+            f"idempotency_key={shown(idempotency_key)} holds {unstorable[0]!r}, which cannot be stored: remove it"
+        )
+    if len(idempotency_key.encode()) > LONGEST_KEY:
+        raise IdempotencyError(
+            f"idempotency_key={shown(idempotency_key)} is longer than {LONGEST_KEY} bytes: use a digest of it"
+        )
+    return str.__str__(idempotency_key)
 
 
 def _is_same_input(one: str, other: str) -> bool:

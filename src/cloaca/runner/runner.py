@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self, cast
@@ -25,22 +25,20 @@ from cloaca.engine.executors import Executor, Executors
 from cloaca.errors import ConfigurationError, IdempotencyError, RunnerError
 from cloaca.executors.current import CurrentAttempt, current_attempt
 from cloaca.executors.threads import ThreadExecutor
-from cloaca.insights import ExecutionRecord, ExecutionSummary
-from cloaca.model.context import Context
 from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
 from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
-from cloaca.runner.inputs import Input, check_input, new_execution
+from cloaca.runner.inputs import Input, many, new_execution
 from cloaca.runner.result import WorkflowResult
 from cloaca.runner.stores import store_of
-from cloaca.runner.waiting import Signal, Waiting, is_on_event_loop
+from cloaca.runner.waiting import Signal, check_no_loop
 from cloaca.runner.workflows import Workflows
 from cloaca.store.rows import Existing
 
 logger = logging.getLogger("cloaca")
 
 
-class DefaultRunner:
+class DefaultRunner(Executions):
     """Runs workflows durably on one database, in this process.
 
     The constructor opens the database, brings its tables up to date, and at once takes over what runners that died
@@ -67,6 +65,8 @@ class DefaultRunner:
         'hello ada'
     """
 
+    _noun = "runner"
+
     def __init__(
         self,
         database_url: str | None = None,
@@ -80,7 +80,6 @@ class DefaultRunner:
                 "write DefaultRunnerConfig(max_concurrent_tasks=8) or leave it out"
             )
         self._config = config or DefaultRunnerConfig()
-        self._process = os.getpid()
         self._closing = threading.Lock()
         self._closed = False
         self._workflows = Workflows()
@@ -88,12 +87,12 @@ class DefaultRunner:
         self._store = store_of(database_url, schema=schema)
         self._engine = self._assemble()
         core = self._engine.core
-        self._waiting = Waiting(
-            core.completions, self._store, core.live.__contains__, self._workflows.structure_of,
-            is_usable=self._check_process,
-        )  # fmt: skip
-        self._executions = Executions(
-            self._store, self._waiting, self._workflows.structure_of, self._check_process
+        super().__init__(
+            self._store,
+            core.completions,
+            is_live=core.live.__contains__,
+            structure_of=self._workflows.structure_of,
+            encoders=self._config.encoders,
         )
         try:
             self._store.prepare()
@@ -207,12 +206,10 @@ class DefaultRunner:
         """
         self._check_thread("start", "await start_async(...)")
         if connection is not None:
-            name = self._workflows.resolve(workflow).name
-            new = new_execution(context, self._config.encoders, idempotency_key)
-            return self._executions.enter(name, new, now=time.time(), connection=connection)
+            self._check_open()
+            return self._enter(self._workflows.resolve(workflow).name, context, idempotency_key, connection)
         request = self._request(workflow, [context], idempotency_key)
-        existing = self._ask(request)
-        return self._handles(request, existing)[0]
+        return self._answered(request, self._ask(request))[0]
 
     def start_many(self, workflow: str | Workflow, contexts: Iterable[Input]) -> list[ExecutionHandle]:
         """Start one execution for each context, all in one transaction: all of them exist or none.
@@ -221,12 +218,8 @@ class DefaultRunner:
             WorkflowNotFoundError, TypeError, RunnerError, DatabaseError: As for ``execute``.
         """
         self._check_thread("start_many", "await asyncio.to_thread(runner.start_many, ...)")
-        if isinstance(contexts, Context | Mapping | str) or not isinstance(contexts, Iterable):
-            raise TypeError(
-                f"start_many takes a list of contexts, not a {type(contexts).__name__}: for one execution write [context]"
-            )
-        request = self._request(workflow, contexts, None)
-        return self._handles(request, self._ask(request)) if request.executions else []
+        request = self._request(workflow, many(contexts), None)
+        return self._answered(request, self._ask(request)) if request.executions else []
 
     async def execute_async(
         self, workflow: str | Workflow, context: Input = None, *, check: bool = False
@@ -249,7 +242,7 @@ class DefaultRunner:
         """``start`` for event loops."""
         import asyncio  # noqa: PLC0415 - only those who await pay for it
 
-        self._check_process()
+        self._before_use()
         request = self._request(workflow, [context], idempotency_key)
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Any] = loop.create_future()
@@ -263,49 +256,16 @@ class DefaultRunner:
         answer = await answered
         if isinstance(answer, BaseException):
             raise answer
-        return self._handles(request, answer)[0]
-
-    def get_execution(self, execution_id: str) -> ExecutionRecord:
-        """All that is stored of an execution.
-
-        Raises:
-            ExecutionNotFoundError: There is none of this id.
-        """
-        return self._executions.get(execution_id)
-
-    def list_executions(
-        self,
-        *,
-        workflow_name: str | None = None,
-        status: str | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> list[ExecutionSummary]:
-        """Executions, newest first.
-
-        Args:
-            after: The id of the last execution of the page before.
-        """
-        return self._executions.list(workflow_name=workflow_name, status=status, limit=limit, after=after)
-
-    def get_handle(self, execution_id: str) -> ExecutionHandle:
-        """A handle on an execution that was started before, here or elsewhere.
-
-        Raises:
-            ExecutionNotFoundError: There is none of this id.
-        """
-        return self._executions.handle(execution_id)
+        return self._answered(request, answer)[0]
 
     # -- requests --------------------------------------------------------------------------------------------------
 
     def _request(
         self, workflow: str | Workflow, contexts: Iterable[Input], idempotency_key: str | None
     ) -> StartRequest:
-        if self._closed:
-            raise RunnerError("the runner was shut down: make another one")
+        self._check_open()
         found = self._workflows.resolve(workflow)
-        encoders = self._config.encoders
-        executions = [new_execution(context, encoders, idempotency_key) for context in contexts]
+        executions = [new_execution(context, self._encoders, idempotency_key) for context in contexts]
         return StartRequest(found, found.version, executions)
 
     def _ask(self, request: StartRequest) -> dict[str, Existing]:
@@ -322,28 +282,18 @@ class DefaultRunner:
         if self._engine.ended is not None:
             self._engine.refuse_the_rest()
 
-    def _handles(self, request: StartRequest, existing: dict[str, Existing]) -> list[ExecutionHandle]:
-        name, waiting = request.workflow.name, self._waiting
-        handles = []
-        for new in request.executions:
-            earlier = existing.get(new.id)
-            if earlier is not None:
-                check_input(name, new, earlier)
-            handles.append(ExecutionHandle(earlier.id if earlier else new.id, name, waiting))
-        return handles
+    def _answered(self, request: StartRequest, existing: dict[str, Existing]) -> list[ExecutionHandle]:
+        return self._handles(request.workflow.name, request.executions, existing)
 
     # -- checks ----------------------------------------------------------------------------------------------------
 
-    def _check_process(self) -> None:
-        if self._process != os.getpid():
-            raise RunnerError(
-                f"this runner belongs to process {self._process}, of which this one was forked: make a runner here"
-            )
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RunnerError("the runner was shut down: make another one")
 
     def _check_thread(self, method: str, instead: str) -> None:
-        self._check_process()
-        if is_on_event_loop():
-            raise RunnerError(f"{method}() would block the event loop of this thread: {instead}")
+        self._before_use()
+        check_no_loop(method, instead)
         if threading.current_thread() is self._engine.thread:
             raise RunnerError(
                 f"{method}() was called on the engine's own thread, which would wait for itself: call it on another"

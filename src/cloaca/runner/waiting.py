@@ -11,15 +11,13 @@ from typing import Any
 
 from cloaca.engine.completions import ELSEWHERE, Completions, Finished, News
 from cloaca.errors import ExecutionNotFoundError, RunnerError
-from cloaca.insights import read_record
+from cloaca.insights import StructureOf, read_record
 from cloaca.model.states import Status
 from cloaca.runner.result import WorkflowResult
 from cloaca.store.store import Store
 
 POLL_SECONDS = 1.0
 """How often the database is asked about an execution that this process does not run."""
-
-StructureOf = Callable[[str], str | None]
 
 
 class Signal:
@@ -50,7 +48,8 @@ class Waiting:
 
     Args:
         is_live: Whether this process's engine holds an execution.
-        is_usable: Called first by each method; raises where nothing can be waited for here any more.
+        before_use: Called first by each method; raises where nothing can be waited for here any more.
+        watch: Asks whoever runs an execution to announce its end.
     """
 
     def __init__(
@@ -58,19 +57,21 @@ class Waiting:
         completions: Completions,
         store: Store,
         is_live: Callable[[str], bool],
-        structure_of: StructureOf,
+        structure_of: StructureOf | None,
         *,
-        is_usable: Callable[[], None],
+        before_use: Callable[[], None],
+        watch: Callable[[str], None],
     ) -> None:
         self._completions = completions
         self._store = store
         self._is_live = is_live
         self._structure_of = structure_of
-        self._is_usable = is_usable
+        self._before_use = before_use
+        self._watch = watch
 
     def status(self, execution_id: str) -> Status:
         """The status of an execution now."""
-        self._is_usable()
+        self._before_use()
         finished = self._completions.get(execution_id)
         if finished is not None:
             return Status(finished.status)
@@ -87,7 +88,7 @@ class Waiting:
         Args:
             signal: One that waits for the execution already.
         """
-        self._is_usable()
+        self._before_use()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         is_watched = False
         while True:
@@ -97,7 +98,7 @@ class Waiting:
             try:
                 if not self._is_live(execution_id) and not is_watched:
                     # It may have ended before this, so the database is asked after it.
-                    self._store.watch(execution_id)
+                    self._watch(execution_id)
                     is_watched = True
                 known = self._at_hand(execution_id, signal.wait(0.0))
                 left = deadline - time.monotonic()
@@ -114,7 +115,7 @@ class Waiting:
         """The result; the event loop goes on meanwhile."""
         import asyncio  # noqa: PLC0415 - only those who await pay for it
 
-        self._is_usable()
+        self._before_use()
         loop = asyncio.get_running_loop()
         is_watched = False
         while True:
@@ -130,10 +131,13 @@ class Waiting:
             self._completions.wait(execution_id, hand_over)
             try:
                 if not self._is_live(execution_id) and not is_watched:
-                    await asyncio.to_thread(self._store.watch, execution_id)
+                    # It may have ended before this, so the database is asked after it.
+                    await asyncio.to_thread(self._watch, execution_id)
                     is_watched = True
-                else:
-                    await asyncio.wait([arrived], timeout=POLL_SECONDS)
+                    known = await asyncio.to_thread(self._at_hand, execution_id, None)
+                    if known is not None:
+                        return known
+                await asyncio.wait([arrived], timeout=POLL_SECONDS)
                 value = arrived.result() if arrived.done() else None
                 if value is not None or not self._is_live(execution_id):
                     known = await asyncio.to_thread(self._at_hand, execution_id, value)
@@ -157,6 +161,16 @@ class Waiting:
         if error is not None:
             raise error
         return None
+
+
+def check_no_loop(method: str, instead: str) -> None:
+    """See that waiting in this thread holds up no event loop.
+
+    Raises:
+        RunnerError: It would.
+    """
+    if is_on_event_loop():
+        raise RunnerError(f"{method}() would block the event loop of this thread: {instead}")
 
 
 def is_on_event_loop() -> bool:

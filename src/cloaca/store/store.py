@@ -42,6 +42,10 @@ class Store(Protocol):
         """
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other connections, those of other processes too, can see the database."""
+
+    @property
     def looks_for_death(self) -> int:
         """How many looks, ``SECONDS_BETWEEN_PROOFS`` apart, must find a runner's lock free before that proves its death."""
 
@@ -151,8 +155,18 @@ class Store(Protocol):
             DatabaseError: The row was not written.
         """
 
-    def listen(self, notice: Notice) -> None:
-        """Have ``notice`` called, on a thread of its own, with what other processes announce."""
+    def enter_many(self, rows: Sequence[StartRow]) -> None:
+        """Start executions without idempotency keys for whoever claims them, all of them or none.
+
+        Raises:
+            DatabaseError: No row was written.
+        """
+
+    def listen(self, notice: Notice) -> bool:
+        """Have ``notice`` called, on a thread of its own, with what other processes announce.
+
+        It is called with nothing as soon as somebody listens; false where nothing is ever announced.
+        """
 
     def watch(self, execution: str) -> None:
         """Ask whoever runs an execution to announce its end."""

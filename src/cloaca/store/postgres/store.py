@@ -56,6 +56,7 @@ CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailur
 class PostgresStore:
     """The tables of one schema; see ``Store`` for what each method promises. Connections open when they are used."""
 
+    is_shared = True
     looks_for_death = 2
     pause_when_crowded = 0.0
 
@@ -349,11 +350,20 @@ class PostgresStore:
             notify(cursor, self.url.schema, ended=(), work=True)
         return found
 
-    def listen(self, notice: Notice) -> None:
+    def enter_many(self, rows: Sequence[StartRow]) -> None:
+        def start(db: Connection) -> None:
+            self._execute(db, "start_execution", _columns(rows))
+            notify(db, self.url.schema, ended=(), work=True)
+
+        self._ask(start)
+
+    def listen(self, notice: Notice) -> bool:
         if self._is_pooled:
             logger.info("%s is reached through a pooler: what happens elsewhere is polled for", self.url.text)
-        elif self._listener is None:
+            return False
+        if self._listener is None:
             self._listener = Listener(self.url, channel_of(self.url.schema), notice)
+        return True
 
     def watch(self, execution: str) -> None:
         try:

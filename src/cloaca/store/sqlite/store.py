@@ -58,6 +58,8 @@ class SqliteStore:
         self._db: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
+        # The gate keeps other processes out, and no thread of this one.
+        self._entering = threading.Lock()
         # In memory readers share the writer's connection, and must not see half a transaction.
         self._writing: Any = threading.RLock() if url.path is None else contextlib.nullcontext()
         self._runner, self._epoch, self._turn = "", 0, 0
@@ -82,6 +84,10 @@ class SqliteStore:
     @property
     def location(self) -> str:
         return self.url.text
+
+    @property
+    def is_shared(self) -> bool:
+        return self.url.path is not None
 
     # -- the runner's row ------------------------------------------------------------------------------------------
 
@@ -254,28 +260,52 @@ class SqliteStore:
     def announce(self, *, work: bool) -> None:
         """Nothing: other processes look once a second."""
 
-    def listen(self, notice: Notice) -> None:
+    def listen(self, notice: Notice) -> bool:  # noqa: ARG002 - as in every store
         """Nothing: other processes are looked at once a second."""
+        return False
 
     def watch(self, execution: str) -> None:
         """Nothing: the end of an execution is looked for once a second."""
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
         if connection is None:
-            return self._entered_alone(row)
+            with self._own_transaction() as own:
+                return self._entered(own, row)
         if not isinstance(connection, sqlite3.Connection):
             raise TypeError(
                 f"connection is a {type(connection).__name__}: pass the sqlite3.Connection whose transaction the start "
                 "belongs to"
             )
+        self._check_same_file(connection)
         return self._entered(connection, row)
 
-    def _entered_alone(self, row: StartRow) -> Existing:
+    def _check_same_file(self, connection: sqlite3.Connection) -> None:
+        """See that a row does not go where no runner of this database would find it."""
+        cursor = connection.cursor()
+        cursor.row_factory = None
+        files = [row[2] for row in cursor.execute("pragma database_list")]
+        if not any(file and os.path.samefile(file, self.url.path or "") for file in files):
+            raise DatabaseError(
+                f"connection is to {files[0] or 'a database in memory'}, and the executions are in {self.url.path}: "
+                "connect to that file"
+            )
+
+    def enter_many(self, rows: Sequence[StartRow]) -> None:
+        with self._own_transaction() as own:
+            own.executemany(START, rows)
+
+    @contextlib.contextmanager
+    def _own_transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction beside the runner's turns, on a connection for this once."""
         try:
-            with self._gate, contextlib.closing(connect(self.url)) as own:
-                return self._entered(own, row)
+            with self._entering, self._gate, contextlib.closing(connect(self.url)) as own:
+                own.execute("begin immediate")
+                yield own
+                own.execute("commit")
         except GateTimeout as error:
             raise DatabaseError(locked(self.url)) from error
+        except (sqlite3.Error, UnicodeEncodeError) as error:
+            raise DatabaseError(explained(error, self.url)) from error
 
     def _entered(self, db: sqlite3.Connection, row: StartRow) -> Existing:
         cursor = db.cursor()
@@ -370,8 +400,11 @@ class SqliteStore:
 
     def close(self) -> None:
         self.forsake()
-        if locks := vars(self).get("_locks"):
-            locks.close()
+        with self._entering:
+            # Who enters something all the same opens them again.
+            vars(self).pop("_gate", None)
+            if locks := vars(self).pop("_locks", None):
+                locks.close()
         with self._reading:
             self._closed = True
             if self._reader is not None:
