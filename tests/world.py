@@ -27,16 +27,23 @@ def _own_world(tmp_path, monkeypatch):
     registry.use(before)
 
 
-@pytest.fixture
-def make_runner():
-    """Runners on ``app.db`` unless told otherwise; shut down at the end, in the reverse order."""
+@contextlib.contextmanager
+def runners(default):
+    """Makes runners on this database unless told otherwise; shuts them down at the end, in the reverse order."""
     with contextlib.ExitStack() as stack:
 
-        def make(url="sqlite:///app.db", **settings):
+        def make(url=default, **settings):
             runner = cloaca.DefaultRunner(url, cloaca.DefaultRunnerConfig(**settings))
             stack.callback(runner.shutdown, timeout=1)
             return runner
 
+        yield make
+
+
+@pytest.fixture
+def make_runner():
+    """Runners on ``app.db`` unless told otherwise."""
+    with runners("sqlite:///app.db") as make:
         yield make
 
 

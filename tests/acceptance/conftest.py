@@ -1,1 +1,2 @@
-from tests.world import _own_world, make_runner, runner  # noqa: F401 - fixtures
+from tests.anywhere import make_runner, postgres_database, postgres_url, runner, sqlite_url  # noqa: F401 - fixtures
+from tests.world import _own_world  # noqa: F401 - a fixture

@@ -8,6 +8,12 @@ import cloaca
 from tests.world import workflow_of
 
 
+@pytest.fixture
+def database_url():
+    """What is tried here are the URLs themselves."""
+    return "sqlite:///app.db"
+
+
 def hello(context):
     context["said"] = "hello"
 

@@ -137,8 +137,9 @@ def test_a_shutdown_from_a_body_is_refused_as_it_would_wait_for_itself(runner):
     assert runner.execute("hello")["said"] == "hello"
 
 
-def test_a_forgotten_runner_is_shut_down_at_the_end_of_the_interpreter():
+def test_a_forgotten_runner_is_shut_down_at_the_end_of_the_interpreter(database_url):
     script = """
+import sys
 import cloaca
 with cloaca.WorkflowBuilder("slow"):
     @cloaca.task
@@ -149,20 +150,21 @@ with cloaca.WorkflowBuilder("slow"):
 
 import threading
 inside, goes_on = threading.Event(), threading.Event()
-runner = cloaca.DefaultRunner("sqlite:///app.db")
+runner = cloaca.DefaultRunner(sys.argv[1])
 handle = runner.start("slow")
 inside.wait(20)
 threading.Thread(target=lambda: (threading.main_thread().join(), goes_on.set())).start()
 """
-    out, err = run(script)
+    out, err = run(script, database_url)
     assert (out, err) == ("whole\n", "")
-    assert os.listdir("app.db-locks") == ["gate"]
-    with cloaca.DefaultRunner("sqlite:///app.db") as runner:
+    assert os.listdir() == [] or os.listdir("app.db-locks") == ["gate"]
+    with cloaca.DefaultRunner(database_url) as runner:
         assert runner.list_executions()[0].status == "Completed"
 
 
-def test_the_end_of_the_interpreter_does_not_wait_for_ever():
+def test_the_end_of_the_interpreter_does_not_wait_for_ever(database_url):
     script = """
+import sys
 import threading
 import cloaca
 with cloaca.WorkflowBuilder("hangs"):
@@ -172,22 +174,23 @@ with cloaca.WorkflowBuilder("hangs"):
         threading.Event().wait()
 
 inside = threading.Event()
-runner = cloaca.DefaultRunner("sqlite:///app.db", cloaca.DefaultRunnerConfig(shutdown_timeout_seconds=0.1))
+runner = cloaca.DefaultRunner(sys.argv[1], cloaca.DefaultRunnerConfig(shutdown_timeout_seconds=0.1))
 runner.start("hangs")
 inside.wait(20)
 """
-    run(script)
+    run(script, database_url)
 
 
-def test_a_thread_that_outlives_the_main_one_can_still_execute():
+def test_a_thread_that_outlives_the_main_one_can_still_execute(database_url):
     script = """
+import sys
 import threading
 import cloaca
 with cloaca.WorkflowBuilder("hello"):
     @cloaca.task
     def hello(context): ...
 
-runner = cloaca.DefaultRunner("sqlite:///app.db")
+runner = cloaca.DefaultRunner(sys.argv[1])
 
 def late():
     threading.main_thread().join()
@@ -195,7 +198,7 @@ def late():
 
 threading.Thread(target=late).start()
 """
-    out, err = run(script)
+    out, err = run(script, database_url)
     assert out == "Completed\n"
     assert err == ""
 
@@ -235,8 +238,15 @@ runner.shutdown()
 """
 
 
-@pytest.mark.parametrize(("url", "executions"), [("sqlite:///app.db", 3), ("sqlite:///:memory:", 2)])
-def test_every_use_in_a_forked_child_is_refused_and_a_runner_made_there_works(url, executions):
+def test_every_use_in_a_forked_child_is_refused_and_a_runner_made_there_works(database_url):
+    check_forks(database_url, executions=3)
+
+
+def test_every_use_of_a_runner_in_memory_is_refused_in_a_forked_child_too():
+    check_forks("sqlite:///:memory:", executions=2)
+
+
+def check_forks(url, *, executions):
     out, _ = run(FORKS, url)
     *refused, child, parent, count = out.splitlines()
     assert len(refused) == 9

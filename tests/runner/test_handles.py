@@ -128,7 +128,7 @@ async def _awaited(handle):
 
 
 def test_there_is_no_handle_on_an_execution_that_is_not_there(runner):
-    with pytest.raises(cloaca.ExecutionNotFoundError, match="'nothing' is not in sqlite:///"):
+    with pytest.raises(cloaca.ExecutionNotFoundError, match=r"'nothing' is not in (sqlite|postgresql)://"):
         runner.get_handle("nothing")
 
 

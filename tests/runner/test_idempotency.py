@@ -122,21 +122,22 @@ def test_a_key_gives_the_result_of_an_execution_that_failed(make_runner):
     assert two.result(SOON).error_message == "task 'fail' failed: ValueError: once"
 
 
-def test_a_key_holds_across_processes(runner):
+def test_a_key_holds_across_processes(runner, database_url):
     script = """
+import sys
 import cloaca
 
 with cloaca.WorkflowBuilder("count"):
     @cloaca.task
     def count(context): raise SystemExit("never")
 
-with cloaca.DefaultRunner("sqlite:///app.db") as runner:
+with cloaca.DefaultRunner(sys.argv[1]) as runner:
     handle = runner.start("count", {"n": 1}, idempotency_key="k")
     print(handle.execution_id, handle.result()["n"])
 """
     one = runner.start("count", {"n": 1}, idempotency_key="k")
     one.result(SOON)
-    assert run(script)[0].split() == [one.execution_id, "1"]
+    assert run(script, database_url)[0].split() == [one.execution_id, "1"]
     assert runs == [1]
 
 

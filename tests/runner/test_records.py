@@ -149,7 +149,9 @@ def test_a_record_cannot_be_changed(runner):
 
 @pytest.mark.parametrize("error", [cloaca.ExecutionNotFoundError, ValueError, KeyError])
 def test_an_execution_that_is_not_there_is_named_with_the_database(runner, error):
-    with pytest.raises(error, match=r"execution 'absent' is not in sqlite:////.*app.db: check the id"):
+    with pytest.raises(
+        error, match=r"execution 'absent' is not in (sqlite:////.*app.db|postgresql://.*): check the id"
+    ):
         runner.get_execution("absent")
 
 
@@ -263,7 +265,7 @@ def test_reading_goes_on_after_the_end_of_a_runner(make_runner):
     runner.shutdown()
     assert ids(runner.list_executions()) == [execution_id]
     assert runner.get_execution(execution_id).status == "Completed"
-    assert sorted(os.listdir()) == ["app.db", "app.db-locks"]
+    assert sorted(os.listdir()) in ([], ["app.db", "app.db-locks"])
 
 
 def test_an_execution_that_nobody_runs_yet_says_so(make_runner):

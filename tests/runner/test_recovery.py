@@ -1,4 +1,4 @@
-"""What the next runner on a file does with what a dead one has left."""
+"""What the next runner on a database does with what a dead one has left."""
 
 import logging
 import threading
@@ -27,16 +27,16 @@ with cloaca.WorkflowBuilder("chain"):
             sys.stdin.read()
         os._exit(9)
 
-handle = cloaca.DefaultRunner("sqlite:///app.db").start("chain", idempotency_key="k")
+handle = cloaca.DefaultRunner(sys.argv[1]).start("chain", idempotency_key="k")
 tell(handle.execution_id)
 handle.result()
 """
 
 
 @pytest.fixture
-def left():
+def left(database_url):
     """An execution whose process died in its second task: its id, and what its first task left."""
-    out, _ = run(DIES, status=9)
+    out, _ = run(DIES, database_url, status=9)
     return sorted(out.split(), key=len)[::-1]
 
 
@@ -176,9 +176,9 @@ def test_a_workflow_whose_constructor_fails_waits_and_the_runner_goes_on(make_ru
     assert runner.get_handle(left[0]).result(SOON).status == "Completed"
 
 
-def test_a_second_live_runner_takes_nothing_that_is_alive(make_runner):
+def test_a_second_live_runner_takes_nothing_that_is_alive(make_runner, database_url):
     build_chain(runs := [])
-    with spawn(DIES, "waits") as process:
+    with spawn(DIES, database_url, "waits") as process:
         execution_id = sorted(
             [process.stdout.readline().strip(), process.stdout.readline().strip()], key=len
         )[1]

@@ -2,8 +2,6 @@
 
 import threading
 
-import pytest
-
 import cloaca
 from tests.world import SOON, workflow_of
 
@@ -32,9 +30,16 @@ def in_threads(count, work):
     return errors
 
 
-@pytest.mark.parametrize("url", ["sqlite:///app.db", "sqlite:///:memory:"])
-def test_many_threads_share_a_runner(make_runner, url):
-    runner = make_runner(url)
+def test_many_threads_share_a_runner(runner):
+    check_sharing(runner)
+
+
+def test_many_threads_share_a_runner_in_memory():
+    with cloaca.DefaultRunner("sqlite:///:memory:") as runner:
+        check_sharing(runner)
+
+
+def check_sharing(runner):
     workflow_of("double", double)
 
     def work(number):
@@ -84,15 +89,15 @@ def test_a_runner_that_is_shut_down_under_its_callers_refuses_them_and_none_hang
     assert len(counts) == 8
 
 
-def test_runners_are_made_and_ended_on_one_file_at_once():
+def test_runners_are_made_and_ended_on_one_database_at_once(database_url):
     workflow_of("double", double)
 
     def work(number):
-        with cloaca.DefaultRunner("sqlite:///app.db") as runner:
+        with cloaca.DefaultRunner(database_url) as runner:
             assert runner.execute("double", {"n": number})["n"] == number * 2
 
     assert in_threads(8, work) == []
-    with cloaca.DefaultRunner("sqlite:///app.db") as runner:
+    with cloaca.DefaultRunner(database_url) as runner:
         assert len(runner.list_executions(status="Completed")) == 8
 
 
@@ -104,10 +109,10 @@ def test_workflows_are_registered_while_others_run(runner):
     assert in_threads(16, work) == []
 
 
-def test_a_memory_database_reads_while_it_writes(make_runner):
-    runner = make_runner("sqlite:///:memory:")
+def test_a_memory_database_reads_while_it_writes():
     workflow_of("double", double)
-    handles = runner.start_many("double", [{"n": n} for n in range(200)])
-    for handle in handles:
-        assert runner.get_execution(handle.execution_id).workflow_name == "double"
-    assert [handle.result(SOON)["n"] for handle in handles] == [n * 2 for n in range(200)]
+    with cloaca.DefaultRunner("sqlite:///:memory:") as runner:
+        handles = runner.start_many("double", [{"n": n} for n in range(200)])
+        for handle in handles:
+            assert runner.get_execution(handle.execution_id).workflow_name == "double"
+        assert [handle.result(SOON)["n"] for handle in handles] == [n * 2 for n in range(200)]

@@ -70,8 +70,11 @@ class Ownership:
         """Hand over what is left, which charges nobody, and leave the database."""
         store, runner = self._core.store, self._core.runner
         try:
+            leaves_work = False
             while owned := store.owned_by(runner, limit=RELEASED_AT_ONCE):
                 store.release(runner, [execution.id for execution in owned])
+                leaves_work = True
+            store.announce(work=leaves_work)
             store.leave()
         except (DatabaseError, StoreUnavailable, RunnerLost, CommitUnknown) as error:
             logger.warning(
