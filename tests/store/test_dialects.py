@@ -7,7 +7,7 @@ from cloaca.store.postgres.store import SQL as POSTGRES
 from cloaca.store.sqlite.connection import MIGRATIONS as SQLITE_MIGRATIONS
 from cloaca.store.sqlite.store import SQL as SQLITE
 
-ONLY_WHERE_PROCESSES_ARE_NOTIFIED = {"watch_execution"}
+ONLY_WHERE_PROCESSES_ARE_NOTIFIED = {"watch_execution", "notify", "read_channel"}
 
 
 def test_statements_have_the_same_names():

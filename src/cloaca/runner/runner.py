@@ -22,7 +22,14 @@ from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
 from cloaca.engine.events import Message, Registered, StartRequest, Stop, WorkAnnounced
 from cloaca.engine.executors import Executor, Executors
-from cloaca.errors import ConfigurationError, IdempotencyError, RunnerError
+from cloaca.errors import (
+    ConfigurationError,
+    DatabaseError,
+    IdempotencyError,
+    InvalidDatabaseUrl,
+    RunnerError,
+    SchemaError,
+)
 from cloaca.executors.current import CurrentAttempt, current_attempt
 from cloaca.executors.threads import ThreadExecutor
 from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
@@ -33,6 +40,7 @@ from cloaca.runner.result import WorkflowResult
 from cloaca.runner.stores import store_of
 from cloaca.runner.waiting import Signal, check_no_loop
 from cloaca.runner.workflows import Workflows
+from cloaca.store.postgres.names import check_name
 from cloaca.store.rows import Existing
 
 logger = logging.getLogger("cloaca")
@@ -138,6 +146,28 @@ class DefaultRunner(Executions):
     def with_config(database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
         """A runner with settings of its own."""
         return DefaultRunner(database_url, config)
+
+    @staticmethod
+    def with_schema(database_url: str, schema: str) -> DefaultRunner:
+        """A runner on a schema of a PostgreSQL database that belongs to the URL's role; it is created where it is missing.
+
+        Runners on different schemas share nothing. For roles that are kept apart too see ``DatabaseAdmin``.
+
+        Args:
+            schema: Letters, digits and underscores, beginning with a letter, at most 63, and no reserved name.
+
+        Raises:
+            SchemaError: The name is not allowed, or the schema cannot be set up: the server cannot be reached within
+                five seconds, the schema belongs to another role, or the role may not create it.
+            InvalidDatabaseUrl, ConfigurationError: It is no PostgreSQL URL, or its options cannot be.
+        """
+        check_name(schema, what="Schema")
+        try:
+            return DefaultRunner(database_url, schema=schema)
+        except InvalidDatabaseUrl:
+            raise
+        except DatabaseError as error:
+            raise SchemaError(f"Failed to set up schema {schema!r}: {error}") from error
 
     # -- running ---------------------------------------------------------------------------------------------------
 

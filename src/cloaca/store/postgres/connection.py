@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from cloaca.errors import ConnectionError, DatabaseError, MigrationError
+from cloaca.errors import ConnectionError, DatabaseError, MigrationError, SchemaError
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.signals import CommitUnknown, Fenced, RowRefused, RunnerLost, StoreUnavailable
 from cloaca.store.statements import load_migrations
@@ -36,8 +37,9 @@ MEANINGS = {
 }
 """By SQLSTATE: what it means for the one who has to act on it."""
 
+CONNECT_SECONDS = 5
+
 ALWAYS = {
-    "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -48,6 +50,16 @@ ALWAYS = {
 }
 """Options of every connection, where the URL says nothing else: a server that is gone is noticed within seconds."""
 
+MIGRATIONS_TABLE = """
+create table cloaca.migrations (
+    version integer primary key,
+    applied_at timestamptz not null,
+    channel text not null default 'cloaca_' || replace(gen_random_uuid()::text, '-', '')
+)
+"""
+"""The channel of the first is where runners notify each other. Any role can listen to any channel, and to hear of another
+schema's executions it would have to guess this one."""
+
 SETTINGS = f"""
 set search_path = pg_catalog;
 set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';
@@ -56,15 +68,46 @@ select set_config('synchronous_commit', 'on', false) where current_setting('sync
 """
 
 
+SCHEMA = """
+select pg_catalog.pg_get_userbyid(n.nspowner), n.nspowner = me.oid,
+    (select c.relname from pg_catalog.pg_class c
+     where c.relnamespace = n.oid and c.relname = any(%s) and c.relowner <> n.nspowner limit 1),
+    current_user, me.rolsuper or pg_catalog.has_database_privilege(current_database(), 'create')
+from pg_catalog.pg_roles me left join pg_catalog.pg_namespace n on n.nspname = %s
+where me.rolname = current_user
+"""
+"""Whose a schema is, and whose some table in it that is not its owner's."""
+
+TABLES = re.findall(r"create table cloaca\.(\w+)", "".join(part for _, parts in MIGRATIONS for part in parts))
+
+
 def connect(url: PostgresUrl) -> Connection:
-    """Open a connection in autocommit mode.
+    """Open a connection in autocommit mode, on a schema about which there is no doubt.
 
     Raises:
         ConnectionError: The server cannot be reached, or refuses; ``connect_timeout`` bounds the wait.
+        SchemaError: The URL asks for a schema by name, and it is not the role's own, or cannot be made.
     """
-    options = ALWAYS | {name: value for name, value in url.options.items() if name != "options"}
+    db = open_connection(url)
     try:
-        db = psycopg.connect(**options, autocommit=True)  # type: ignore[arg-type]
+        if url.is_own:
+            _check_schema(db, url)
+    except psycopg.Error as error:
+        db.close()
+        raise ConnectionError(explained(error, url), database_url=url.text) from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_connection(url: PostgresUrl) -> Connection:
+    """``connect`` for those who care for no schema in particular."""
+    # The driver allows each host of a list the whole time.
+    hosts = 1 + url.options.get("host", "").count(",")
+    patience = {"connect_timeout": max(2, CONNECT_SECONDS // hosts)}
+    try:
+        db = psycopg.connect(**(ALWAYS | patience | url.options), autocommit=True)  # type: ignore[arg-type]
         _set_up(db)
     except psycopg.Error as error:
         raise ConnectionError(explained(error, url), database_url=url.text) from error
@@ -81,6 +124,30 @@ def _set_up(db: Connection) -> None:
     except psycopg.Error:
         db.close()
         raise
+
+
+def _check_schema(db: Connection, url: PostgresUrl) -> None:
+    """See that the schema is the role's own: an owner reads everything in it, and its triggers run as who writes.
+
+    Not even a superuser works in another role's schema, which could make it do anything.
+    """
+    row = db.execute(SCHEMA, (["migrations", *TABLES], url.schema)).fetchone()
+    owner, is_own, foreign, me, may_create = row or (None, None, None, None, False)
+    if owner is None and not may_create:
+        raise SchemaError(
+            f"{url.text}: there is no schema {url.schema!r}, and role {me!r} may not create it: have it created with "
+            f"'create schema ... authorization ...', or by cloaca.DatabaseAdmin"
+        )
+    if owner is not None and not is_own:
+        raise SchemaError(
+            f"{url.text}: schema {url.schema!r} belongs to role {owner!r}, not to {me!r}: connect as {owner!r}, or name "
+            "another schema"
+        )
+    if foreign is not None:
+        raise SchemaError(
+            f"{url.text}: table {foreign!r} of schema {url.schema!r} does not belong to the schema's owner {me!r}: change "
+            "its owner, or name another schema"
+        )
 
 
 def is_pooled(db: Connection) -> bool:
@@ -122,11 +189,8 @@ def migrate(db: Connection, url: PostgresUrl) -> None:
         version = _version(db, url.schema)
         if version < target:
             with db.transaction():
-                # Ten processes that start at once take turns; a killed one leaves nothing.
-                db.execute(
-                    "select pg_advisory_xact_lock(hashtextextended('cloaca ' || %s, 0))", (url.schema,)
-                )
-                version = max(target, _apply(db, url.schema))
+                _take_turns(db, url.schema)
+                version = max(target, apply_migrations(db, url.schema))
     except psycopg.Error as error:
         raise MigrationError(explained(error, url), target_version=target) from error
     if version > target:
@@ -136,28 +200,41 @@ def migrate(db: Connection, url: PostgresUrl) -> None:
         )
 
 
-def _version(db: Connection, schema: str) -> int:
+def _take_turns(db: Connection, schema: str) -> None:
+    """Let ten processes that start at once come one after the other; a killed one leaves nothing.
+
+    Any role can take an advisory lock, so it holds up the making of the tables only, never their change.
+    """
+    if not _has_tables(db, schema):
+        db.execute("select pg_advisory_xact_lock(hashtextextended('cloaca ' || %s, 0))", (schema,))
+    if _has_tables(db, schema):
+        db.execute(qualified("lock table cloaca.migrations in share row exclusive mode", schema))
+
+
+def _has_tables(db: Connection, schema: str) -> bool:
     # By a query, which sees what was committed by the one this one has waited for; to_regclass may remember otherwise.
     known = db.execute(
         "select 1 from pg_class where relname = 'migrations' and relnamespace = "
         "(select oid from pg_namespace where nspname = %s)", (schema,)
     ).fetchone()  # fmt: skip
-    if known is None:
+    return known is not None
+
+
+def _version(db: Connection, schema: str) -> int:
+    if not _has_tables(db, schema):
         return 0
     found = db.execute(qualified("select max(version) from cloaca.migrations", schema)).fetchone()
     return int(str(found[0])) if found and found[0] is not None else 0
 
 
-def _apply(db: Connection, schema: str) -> int:
+def apply_migrations(db: Connection, schema: str) -> int:
+    """Make the tables, or change them, within the caller's transaction; the version that was found."""
     version = _version(db, schema)
     if not version:
         exists = db.execute("select 1 from pg_namespace where nspname = %s", (schema,)).fetchone()
         if exists is None:
             db.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
-        table = (
-            "create table cloaca.migrations (version integer primary key, applied_at timestamptz not null)"
-        )
-        db.execute(qualified(table, schema))
+        db.execute(qualified(MIGRATIONS_TABLE, schema))
     for number, statements in MIGRATIONS:
         if number > version:
             for statement in statements:
@@ -171,8 +248,9 @@ def _apply(db: Connection, schema: str) -> int:
 def explained(error: BaseException, url: PostgresUrl) -> str:
     """What a driver's error means for the one who has to act on it."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if password := url.options.get("password"):
-        text = text.replace(str(password), "***")
+    for name in ("password", "sslpassword"):
+        if password := url.options.get(name):
+            text = text.replace(str(password), "***")
     state = getattr(error, "sqlstate", None)
     if state is None and isinstance(error, psycopg.OperationalError):
         return f"{url.text} cannot be reached ({text}): check the server, host and port"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections.abc import Sequence
@@ -23,24 +22,19 @@ IDS_IN_A_NOTICE = 150
 """A payload holds fewer than 8,000 bytes; an id has 36."""
 
 
-def channel_of(schema: str) -> str:
-    """The channel of a schema, a name of bounded length."""
-    return f"cloaca_{hashlib.sha256(schema.encode()).hexdigest()[:16]}"
-
-
-def notify(db: Any, schema: str, *, ended: Sequence[str], work: bool) -> None:
+def notify(db: Any, statement: str, *, ended: Sequence[str], work: bool) -> None:
     """Tell all who listen; outside a transaction it is delivered at once."""
     payloads = [" ".join(ended[at : at + IDS_IN_A_NOTICE]) for at in range(0, len(ended), IDS_IN_A_NOTICE)]
     for payload in [*payloads, *([""] if work else [])]:
-        db.execute("select pg_notify(%s, %s)", (channel_of(schema), payload))
+        db.execute(statement, (payload,))
 
 
 class Listener:
     """A thread with a connection of its own that hands on what is announced; it comes back after a lost connection."""
 
-    def __init__(self, url: PostgresUrl, channel: str, notice: Notice) -> None:
+    def __init__(self, url: PostgresUrl, read_channel: str, notice: Notice) -> None:
         self._url = url
-        self._channel = channel
+        self._read_channel = read_channel
         self._notice = notice
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cloaca-listener", daemon=True)
@@ -50,7 +44,8 @@ class Listener:
         while not self._closing.is_set():
             try:
                 with driver.connect(self._url) as db:
-                    db.execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))
+                    (channel,) = db.execute(self._read_channel).fetchall()[0]
+                    db.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
                     self._notice(())  # what was announced while nobody listened
                     self._hand_on(db)
             except (psycopg.Error, DatabaseError) as error:

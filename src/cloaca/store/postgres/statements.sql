@@ -9,10 +9,13 @@ insert into cloaca.runners (id, host, pid, joined_at, lock_key) values (%s, %s, 
 select id, epoch, turn, host, pid, joined_at,
     case when lock_key is null or now() - pg_postmaster_start_time() < interval '10 seconds' then null
     else exists (
-        select 1 from pg_locks
-        where locktype = 'advisory' and objsubid = 1 and granted
-            and database = (select oid from pg_database where datname = current_database())
-            and classid::bigint = (lock_key >> 32) & 4294967295 and objid::bigint = lock_key & 4294967295
+        select 1 from pg_locks l, lateral (select (select usesysid from pg_stat_get_activity(l.pid)) as role) holder
+        where l.locktype = 'advisory' and l.objsubid = 1 and l.granted
+            and l.database = (select oid from pg_database where datname = current_database())
+            and l.classid::bigint = (lock_key >> 32) & 4294967295 and l.objid::bigint = lock_key & 4294967295
+            -- Any role can see this lock and wait for it: it proves nothing if held by one that has no business here.
+            and (has_table_privilege(role, runners.tableoid, 'update') is not false or pg_has_role(
+                role, (select relowner from pg_class c where c.oid = runners.tableoid), 'member'))
     ) end
 from cloaca.runners order by joined_at;
 
@@ -212,3 +215,10 @@ order by seq desc limit %s;
 -- name: watch_execution
 -- Who waits for an execution that another process runs says so in its row, and is notified of its end.
 update cloaca.executions set watched = true where id = %s and finished_at is null;
+
+-- name: notify
+-- On a caller's connection too, whose search path is the caller's.
+select pg_catalog.pg_notify((select channel from cloaca.migrations where version = 1), %s);
+
+-- name: read_channel
+select channel from cloaca.migrations where version = 1;

@@ -25,7 +25,7 @@ from cloaca.store.postgres.connection import (
     qualified,
     refusal,
 )
-from cloaca.store.postgres.listener import Listener, channel_of, notify
+from cloaca.store.postgres.listener import Listener, notify
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
     Batch,
@@ -213,7 +213,7 @@ class PostgresStore:
         if not (work or ended) or self._db is None:
             return
         try:
-            notify(self._db, self.url.schema, ended=ended, work=work)
+            notify(self._db, self._sql["notify"], ended=ended, work=work)
         except psycopg.Error as error:
             logger.info("nobody was told of %s, who waits will see: %s", ended, explained(error, self.url))
 
@@ -347,13 +347,13 @@ class PostgresStore:
                 cursor.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key))
                 found = Existing._make(cursor.fetchall()[0])
             # In a caller's transaction it is delivered when that commits: nobody else can tell when.
-            notify(cursor, self.url.schema, ended=(), work=True)
+            notify(cursor, self._sql["notify"], ended=(), work=True)
         return found
 
     def enter_many(self, rows: Sequence[StartRow]) -> None:
         def start(db: Connection) -> None:
             self._execute(db, "start_execution", _columns(rows))
-            notify(db, self.url.schema, ended=(), work=True)
+            notify(db, self._sql["notify"], ended=(), work=True)
 
         self._ask(start)
 
@@ -362,7 +362,7 @@ class PostgresStore:
             logger.info("%s is reached through a pooler: what happens elsewhere is polled for", self.url.text)
             return False
         if self._listener is None:
-            self._listener = Listener(self.url, channel_of(self.url.schema), notice)
+            self._listener = Listener(self.url, self._sql["read_channel"], notice)
         return True
 
     def watch(self, execution: str) -> None:
@@ -443,12 +443,29 @@ class PostgresStore:
         return self._db
 
     def _prove(self, db: Connection) -> None:
+        key = (self._lock_key(self._runner),)
         try:
-            db.execute("select pg_advisory_lock(%s)", (self._lock_key(self._runner),))
+            db.execute("select pg_advisory_lock(%s)", key)
         except psycopg.Error as error:
+            if isinstance(error, psycopg.errors.LockNotAvailable) and self._is_imitated(db, key):
+                raise RunnerLost from error
             self._disconnect()
             raise StoreUnavailable(DatabaseError(explained(error, self.url))) from error
         self._proven = self._runner
+
+    def _is_imitated(self, db: Connection, key: tuple[int]) -> bool:
+        """Whether this runner's lock is held by a role without business here, which may never let go: any role can.
+
+        A runner that rejoins has another lock, and takes over what it had.
+        """
+        try:
+            seen = {row[0]: row[6] for row in db.execute(self._sql["list_runners"]).fetchall()}
+            if seen.get(self._runner) is not False:
+                return False
+            # It may have become free in this moment; then it is this runner's, for the next time too.
+            return not db.execute("select pg_try_advisory_lock(%s)", key).fetchall()[0][0]
+        except psycopg.Error:
+            return False
 
     def _disconnect(self) -> None:
         self._proven = ""

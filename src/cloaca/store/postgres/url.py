@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from cloaca.errors import ConfigurationError, InvalidDatabaseUrl
+from cloaca.store.postgres.names import LONGEST_NAME
 
 DEFAULT_SCHEMA = "cloaca"
-LONGEST_NAME = 63
-"""Bytes of an identifier, https://www.postgresql.org/docs/18/limits.html."""
 
 OF_A_POOL = ("pool_min_size", "pool_max_size")
 """Options that URLs for other releases carry; a runner's three connections need none."""
@@ -27,14 +26,29 @@ OPTIONS = (
 """The parameters of libpq 18, https://www.postgresql.org/docs/18/libpq-connect.html."""
 
 
+SEARCH_PATH = r"(?i)(?:-c\s*|--)search[_-]path=(\S*)"
+
+OF_A_PERSON = (
+    "options", "passfile", "password", "requirepeer", "service", "sslcert", "sslcertmode", "sslkey", "sslpassword", "user",
+)  # fmt: skip
+"""Options that say who connects, and not where to."""
+
+
 class PostgresUrl:
-    """A schema of a PostgreSQL database. ``options`` are the driver's, the password among them: never shown."""
+    """A schema of a PostgreSQL database. ``options`` are the driver's, the password among them: never shown.
 
-    __slots__ = ("options", "schema")
+    Args:
+        is_own: Whether the schema was asked for by its name: it is then worked in only if it is the role's own.
+    """
 
-    def __init__(self, options: Mapping[str, str], schema: str = DEFAULT_SCHEMA) -> None:
+    __slots__ = ("is_own", "options", "schema")
+
+    def __init__(
+        self, options: Mapping[str, str], schema: str = DEFAULT_SCHEMA, *, is_own: bool = False
+    ) -> None:
         self.options = dict(options)
         self.schema = schema
+        self.is_own = is_own
 
     def __repr__(self) -> str:
         return f"PostgresUrl({self.text!r})"
@@ -48,6 +62,29 @@ class PostgresUrl:
         place = "" if host is None or host.startswith("/") else host
         tail = "" if self.schema == DEFAULT_SCHEMA else f" (schema {self.schema})"
         return f"postgresql://{shown}{place}{f':{port}' if port else ''}/{database or ''}{tail}"
+
+    def of_user(self, user: str, *, password: str, schema: str) -> str:
+        """A whole URL of the same database, as another role, with a search path that is one schema."""
+        # Quoted where it is not its own lower case, as the server reads it.
+        path = schema if schema == schema.lower() else f'"{schema}"'
+        kept = {
+            name: value
+            for name, value in self.options.items()
+            if name != "dbname" and name not in OF_A_PERSON
+        }
+        place = ""
+        if _is_plain(kept.get("host", "")) and _is_plain(kept.get("port", "")):
+            port = kept.pop("port", "")
+            place = kept.pop("host", "") + (f":{port}" if port else "")
+        kept["options"] = f"-csearch_path={path}"
+        query = "&".join(f"{name}={quote(value, safe='/')}" for name, value in kept.items())
+        who = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"postgresql://{who}@{place}/{quote(self.options.get('dbname', ''), safe='')}?{query}"
+
+
+def _is_plain(part: str) -> bool:
+    """Whether a host or a port stands in a URL as it is: no list, no folder of a socket, no IPv6 address."""
+    return re.fullmatch(r"[A-Za-z0-9._-]*", part) is not None
 
 
 def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
@@ -68,9 +105,16 @@ def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
     given = {"user": user, "password": password, "host": host, "port": port, "dbname": database}
     options = {name: unquote(value) for name, value in given.items() if value}
     options |= _query_options(query)
-    if schema is None:
-        schema = _schema_of(options.get("options")) or DEFAULT_SCHEMA
-    return PostgresUrl(options, _checked(schema))
+    of_path = _schema_of(options.get("options", ""))
+    # Every statement names its schema: the path is only read here, what else is set for the session is passed on.
+    options["options"] = re.sub(SEARCH_PATH, "", options.get("options", "")).strip()
+    options = {name: value for name, value in options.items() if value or name != "options"}
+    if None not in (schema, of_path) and schema != of_path:
+        raise ConfigurationError(
+            f"schema={schema!r} and the search path of the database URL, {of_path!r}, are not the same: leave one out"
+        )
+    told = of_path if schema is None else schema
+    return PostgresUrl(options, _checked(DEFAULT_SCHEMA if told is None else told), is_own=told is not None)
 
 
 def _checked(schema: str) -> str:
@@ -90,8 +134,10 @@ def _hosts(text: str) -> tuple[str, str]:
         if not colon:
             host, port = part, ""
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
+            # What stands there may be a part of the password.
             raise InvalidDatabaseUrl(
-                f"port {port[:20]!r} of the database URL must be a number from 1 to 65535"
+                "the port of the database URL must be a number from 1 to 65535; in user and password write '/' as %2F, "
+                "'?' as %3F, '#' as %23 and '@' as %40"
             )
         hosts.append(host.strip("[]"))
         ports.append(port)
@@ -112,10 +158,23 @@ def _query_options(query: str) -> dict[str, str]:
 def _unknown_option(name: str) -> str:
     import difflib  # noqa: PLC0415 - loaded only to explain a mistake
 
+    if "@" in name:
+        return "the options of the database URL hold an '@': in user and password write '?' as %3F and '@' as %40"
     nearest = difflib.get_close_matches(name, [*OPTIONS, *OF_A_POOL], n=1, cutoff=0)
     return f"unknown database option {name!r}: did you mean {nearest[0]!r}? PostgreSQL takes the parameters of libpq"
 
 
-def _schema_of(options: str | None) -> str | None:
-    found = re.search(r"-c\s*search_path=\"?([A-Za-z_][A-Za-z0-9_]*)", options or "")
-    return found.group(1) if found else None
+def _schema_of(options: str) -> str | None:
+    """The first schema of a search path, in the case that the server gives it."""
+    paths = re.findall(SEARCH_PATH, options)
+    if not paths and "search" not in options.lower():
+        return None
+    found = (
+        re.fullmatch(r"(?:([A-Za-z_]\w*)|\"([A-Za-z_]\w*)\")(,.*)?", paths[0], re.ASCII) if paths else None
+    )
+    if len(paths) > 1 or found is None:
+        raise ConfigurationError(
+            f"the search path of the database URL, options={options[:200]!r}, does not say which schema is meant: write "
+            "options=-csearch_path=NAME"
+        )
+    return found[1].lower() if found[1] else found[2]
