@@ -108,7 +108,7 @@ class Hand:
             job = self.begin()
             if job is not None:
                 self.end(job)
-            elif (wait := self.engine._seconds_to_wait()) is None or wait > 0:
+            elif self.engine._seconds_to_wait() > 0:
                 return
             self.turn()
 

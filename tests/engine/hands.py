@@ -35,6 +35,10 @@ class HandExecutor:
         self.jobs = []
         self._submitted = submitted or (lambda jobs: None)
 
+    @property
+    def idle(self):
+        return self.slots.idle
+
     def submit(self, jobs):
         self._submitted(jobs)
         self.jobs += jobs

@@ -153,7 +153,7 @@ def take_turns(world):
 def pass_time(world):
     if any(runner.executor.slots.available or runner.executor.slots._exclusive for runner in world.runners):
         return
-    waits = [wait for runner in world.runners if (wait := runner.engine._seconds_to_wait()) is not None]
+    waits = [runner.engine._seconds_to_wait() for runner in world.runners]
     if world.runners and not waits:
         raise Violation(
             f"I6: nobody waits for anything, and this is not finished: {world.witness.unfinished()}"

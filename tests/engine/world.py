@@ -58,8 +58,8 @@ class Runner:
 
     @property
     def has_news(self):
-        wait = self.engine._seconds_to_wait()
-        return bool(self.engine.core.set_aside) or not self.inbox.empty() or (wait is not None and wait <= 0)
+        is_due = self.engine._seconds_to_wait() == 0
+        return bool(self.engine.core.set_aside) or not self.inbox.empty() or is_due
 
     def messages(self, most):
         messages, self.engine.core.set_aside = self.engine.core.set_aside, []

@@ -128,12 +128,15 @@ class Engine:
             pass
         return messages
 
-    def _seconds_to_wait(self) -> float | None:
-        dues = (
-            self.core.timers.next_due, self.watch.due, self.ownership.due, self.suspects.due, self.heartbeat.due,
-        )  # fmt: skip
-        due = min((d for d in dues if d is not None), default=None)
-        return None if due is None else max(0.0, due - self.core.clock.monotonic())
+    def _seconds_to_wait(self) -> float:
+        due = min(
+            self.core.timers.next_due,
+            self.watch.due,
+            self.ownership.due,
+            self.suspects.due,
+            self.heartbeat.due,
+        )
+        return max(0.0, due - self.core.clock.monotonic())
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +159,7 @@ class Engine:
         self.suspects.look(turn)
         if turn.batch:
             self.committer.commit(turn)
-            self.heartbeat.wrote()
+            self.heartbeat.wrote(now)
         self._act(turn)
         if self.core.crowded and turn.batch and self.core.store.pause_when_crowded:
             self._pause(self.core.store.pause_when_crowded)

@@ -14,6 +14,10 @@ class Executor(Protocol):
 
     slots: Slots
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, nothing runs, and every outcome is delivered."""
+
     def submit(self, jobs: Sequence[Job]) -> None:
         """Run these when slots are free."""
 
@@ -71,8 +75,8 @@ class Executors:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits and nothing runs."""
-        return all(executor.slots.idle for executor in self._all)
+        """Whether nothing waits, nothing runs, and every outcome is delivered."""
+        return all(executor.idle for executor in self._all)
 
     @property
     def waiting(self) -> bool:

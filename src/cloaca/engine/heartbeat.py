@@ -17,22 +17,18 @@ class Heartbeat:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._last_write = core.clock.monotonic()
-        self._last_try = self._last_write
+        self._seconds = core.settings.heartbeat_seconds
+        self.wrote(core.clock.monotonic())
 
-    def wrote(self) -> None:
+    def wrote(self, now: float) -> None:
         """Something was committed."""
-        self._last_write = self._core.clock.monotonic()
-
-    @property
-    def due(self) -> float:
+        self._last_write = now
+        self.due = now + self._seconds
         """When to move although there is nothing to write."""
-        seconds = self._core.settings.heartbeat_seconds
-        return max(self._last_write + seconds, self._last_try + min(AGAIN_SECONDS, seconds))
 
     def is_regular(self, now: float) -> bool:
         """Whether this runner has been able to write; where it was not, perhaps nobody was."""
-        return now - self._last_write < 2 * self._core.settings.heartbeat_seconds
+        return now - self._last_write < 2 * self._seconds
 
     def beat(self, now: float) -> None:
         """Move if it is time to.
@@ -42,9 +38,9 @@ class Heartbeat:
         """
         if now < self.due:
             return
-        self._last_try = now
+        self.due = now + min(AGAIN_SECONDS, self._seconds)
         try:
             self._core.store.beat()
-            self.wrote()
+            self.wrote(now)
         except (StoreUnavailable, CommitUnknown) as error:
             logger.warning("the heartbeat was not committed, trying again in a moment: %s", error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable
 
@@ -45,7 +46,7 @@ class Ownership:
         self._core = core
         self._find_workflow = find_workflow
         self._make_id = make_id
-        self.due: float | None = None
+        self.due = math.inf
         """When to look for dead runners and for executions that nobody owns."""
         self._looked_up: set[str] = set()
         self._reported: set[str] = set()
@@ -61,7 +62,7 @@ class Ownership:
         """Enter this runner into the database under a new id."""
         self._core.runner = self._make_id()
         self._core.store.join(self._core.runner, self._core.clock.now())
-        self._heartbeat.wrote()
+        self._heartbeat.wrote(self._core.clock.monotonic())
         self._core.backlog = True
         self._has_strays = False
         self.due = self._core.clock.monotonic()
@@ -86,7 +87,7 @@ class Ownership:
 
     def look(self, turn: Turn, now: float) -> None:
         """Take over from the dead and claim what can run here, if it is time to."""
-        if self.due is None or now < self.due:
+        if now < self.due:
             if self._core.backlog and self._has_room:
                 self._attempt(lambda: self._claim(turn))
             return
@@ -154,7 +155,7 @@ class Ownership:
             return
         new = [plan.structure for plan in core.latest.values() if not plan.stored]
         claimed = core.store.claim(core.known, structures=new, limit=room, now=core.clock.now())
-        self._heartbeat.wrote()
+        self._heartbeat.wrote(self._core.clock.monotonic())
         for plan in core.latest.values():
             plan.stored = True
         for execution in claimed:

@@ -40,13 +40,14 @@ class Suspects:
         self._has_ended = False
         """Whether the suspect has ended in this turn."""
         self._held = False
-        self._probation_ends: float | None = None
-        self._patience_ends: float | None = None
+        self._probation_ends = math.inf
+        self._patience_ends = math.inf
 
     def forget(self) -> None:
         """Drop all of them."""
         self._queue.clear()
-        self._current = self._probation_ends = self._patience_ends = None
+        self._current = None
+        self._probation_ends = self._patience_ends = math.inf
         self._starting = False
         self._resume()
 
@@ -54,7 +55,7 @@ class Suspects:
         """A body has ended; where it was the suspect's, the next may start."""
         if job is self._current:
             self._current = None
-            self._probation_ends = None
+            self._probation_ends = math.inf
             self._has_ended = True
 
     def look(self, turn: Turn) -> None:
@@ -62,7 +63,7 @@ class Suspects:
         self._queue.extend(turn.suspects)
         now = self._core.clock.monotonic()
         if self._current is not None and self._is_over(self._current, turn, now):
-            self._current = self._probation_ends = None
+            self._current, self._probation_ends = None, math.inf
         has_ended, self._has_ended = self._has_ended, False
         if has_ended and self._queue:
             # Its row says that it runs alone until its outcome is committed, which the database may refuse.
@@ -76,13 +77,13 @@ class Suspects:
                     return
                 self._start(job, beside, turn, now)
             self._queue.popleft()
-        self._patience_ends = None
+        self._patience_ends = math.inf
 
     def _is_over(self, job: Job, turn: Turn, now: float) -> bool:
         """Whether others may run, and the next suspect start, beside or after this one."""
         if not self._core.expects(job):
             return True
-        if job.waits or (self._probation_ends is not None and now >= self._probation_ends):
+        if job.waits or now >= self._probation_ends:
             self._watch.note(job, turn, alone=False)
             return True
         return False
@@ -114,9 +115,9 @@ class Suspects:
         self._probation_ends = now + self._probation(job)
 
     @property
-    def due(self) -> float | None:
+    def due(self) -> float:
         """When to look again whether the next may start, or others beside the one that runs."""
-        if self._current is None or self._probation_ends is None:
+        if self._current is None:
             return self._patience_ends
         return min(self._probation_ends, self._core.clock.monotonic() + LOOK_AGAIN_SECONDS)
 
@@ -126,7 +127,7 @@ class Suspects:
         if starting and self._current is not None and self._core.expects(self._current):
             self._watch.expect([self._current])
             self._core.executors.submit_exclusively(self._current)
-        elif self._held and self._current is None and self._patience_ends is None:
+        elif self._held and self._current is None and self._patience_ends == math.inf:
             self._resume()
 
     def _resume(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -21,9 +22,9 @@ class Timers(Generic[T]):
         heapq.heappush(self._heap, (due, next(self._number), item))
 
     @property
-    def next_due(self) -> float | None:
+    def next_due(self) -> float:
         """When the next item is due."""
-        return self._heap[0][0] if self._heap else None
+        return self._heap[0][0] if self._heap else math.inf
 
     def pop_due(self, now: float) -> list[T]:
         """Take out everything that is due."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cloaca.engine.core import Core
 from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job, timeout_failure
@@ -16,20 +18,20 @@ class Watch:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.due: float | None = None
-        """When to look again; ``None`` while nothing waits or runs."""
+        self.due = math.inf
+        """When to look again."""
 
     def expect(self, jobs: list[Job]) -> None:
         """Jobs were submitted: look at them before they are worth noting."""
         shortest = min(NOTE_AFTER_SECONDS, *(job.timeout_seconds for job in jobs))
         due = self._core.clock.monotonic() + shortest
-        self.due = due if self.due is None else min(self.due, due)
+        self.due = min(self.due, due)
 
     def look(self, turn: Turn, now: float) -> None:
         """Note and end what is due."""
-        if self.due is None or now < self.due:
+        if now < self.due:
             return
-        next_due = None
+        self.due = math.inf
         for job in self._core.executors.running():
             if not job.noted and now >= job.started + NOTE_AFTER_SECONDS:
                 job.noted = True
@@ -39,12 +41,10 @@ class Watch:
                 self._time_out(job, turn)
                 continue
             due = limit if job.noted else min(limit, job.started + NOTE_AFTER_SECONDS)
-            next_due = due if next_due is None else min(next_due, due)
+            self.due = min(self.due, due)
         if self._core.executors.waiting:
             # What waits for a slot starts without a word to this thread.
-            waiting = now + NOTE_AFTER_SECONDS
-            next_due = waiting if next_due is None else min(next_due, waiting)
-        self.due = next_due
+            self.due = min(self.due, now + NOTE_AFTER_SECONDS)
 
     def note(self, job: Job, turn: Turn, *, alone: bool) -> None:
         """Have it stored that this attempt runs."""

@@ -67,6 +67,11 @@ class LoopExecutor:
         self._loop.call_soon_threadsafe(self._cancel, job)
         self.wake()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return self.slots.idle
+
     def close(self) -> None:
         """Cancel what runs and end the loop."""
         self.slots.drain()
@@ -119,6 +124,7 @@ class LoopExecutor:
         finally:
             self._tasks.pop(id(job), None)
         finished_at = job.started_at + self._clock.monotonic() - job.started
+        # Delivered before the slot is free: an executor that looks idle has told all it knows.
         self._deliver(Outcome(job, delta, failure, finished_at))
         self.slots.finish(job)
         self._launch()

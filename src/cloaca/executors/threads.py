@@ -45,6 +45,8 @@ class ThreadExecutor:
         self._deliver = deliver
         self._encoders = encoders
         self._idle: list[threading.Lock] = []
+        self._untold: set[Outcome] = set()
+        """Outcomes whose slots are free already."""
         self._closed = False
         self._process = os.getpid()
 
@@ -94,37 +96,44 @@ class ThreadExecutor:
         while self._idle:
             self._idle.pop().release()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits, nothing runs, and every outcome is delivered."""
+        return self.slots.idle and not self._untold
+
     def _work(self) -> None:
         gate = threading.Lock()
         gate.acquire()
-        while not self._closed:
+        outcome = None
+        keeps_slot = True
+        while keeps_slot and not self._closed:
             job = self.slots.take()
             if job is None:
-                job = self._park(gate)
-            if job is not None and not self._run(job):
-                return
+                # From now on whoever adds work finds this thread.
+                self._idle.append(gate)
+            # Only now: the engine answers at once, and this thread should not be in its way.
+            self._tell(outcome)
+            outcome = None
+            if job is None:
+                self._park(gate)
+            else:
+                self.wake()
+                # Each body has context variables of its own, as if the thread were new.
+                outcome = ContextVariables().run(self._outcome, job)
+                self._untold.add(outcome)
+                # A thread whose slot was taken meanwhile has been replaced by another.
+                keeps_slot = self.slots.finish(job)
+        self._tell(outcome)
 
-    def _park(self, gate: threading.Lock) -> Job | None:
-        self._idle.append(gate)
-        # Whoever adds work after this look finds the gate in the list.
-        job = self.slots.take()
-        if job is None:
+    def _park(self, gate: threading.Lock) -> None:
+        # ``close`` finds the gate in the list, or is found here.
+        if not self._closed:
             gate.acquire()
-            return None
-        try:
-            self._idle.remove(gate)
-        except ValueError:
-            gate.acquire()  # somebody has just released it: take that back
-            self.wake()
-        return job
 
-    def _run(self, job: Job) -> bool:
-        """Run one job; false where its slot was taken meanwhile, and another thread has replaced this one."""
-        self.wake()
-        # Each body has context variables of its own, as if the thread were new.
-        # Delivered before the slot is free: an executor that looks idle has told all it knows.
-        self._deliver(ContextVariables().run(self._outcome, job))
-        return self.slots.finish(job)
+    def _tell(self, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self._deliver(outcome)
+            self._untold.discard(outcome)
 
     def _outcome(self, job: Job) -> Outcome:
         current_attempt.set(CurrentAttempt(job, self.slots, self.wake))
