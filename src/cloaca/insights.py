@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cloaca.authoring.names import nearest, shown
+from cloaca.authoring.names import is_str, nearest, shown
 from cloaca.errors import ConfigurationError, ExecutionNotFoundError, WorkflowError
 from cloaca.model.context import Context
 from cloaca.model.delta import EMPTY, Delta
@@ -248,7 +248,7 @@ def _check_filters(workflow_name: Any, status: Any, limit: Any) -> None:
 
 def _execution(store: Store, execution_id: Any) -> ExecutionRow | None:
     """The row of an id, which may be anything that somebody typed."""
-    if not isinstance(execution_id, str) or _is_unstorable(execution_id):
+    if not is_str(execution_id) or _is_unstorable(execution_id):
         return None
     return store.read_execution(execution_id)
 

@@ -95,7 +95,7 @@ def test_damage_in_the_data_is_a_typed_error_and_the_file_is_kept(filled):
 
 def test_a_directory_is_refused_by_name(tmp_path):
     (tmp_path / "app.db").mkdir()
-    with pytest.raises(cloaca.DatabaseError, match=r"app\.db cannot be opened"):
+    with pytest.raises(cloaca.DatabaseError, match=r"app\.db is a folder: name a file in it"):
         cloaca.DefaultRunner("sqlite:///app.db")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from cloaca.authoring import registry
-from cloaca.authoring.names import checked_name, checked_text, nearest, shown
+from cloaca.authoring.names import checked_name, checked_text, is_str, nearest, shown, task_id_problem
 from cloaca.authoring.signature import function_name
 from cloaca.authoring.task import AnyTask, Task
 from cloaca.authoring.validation import problems, refusal
@@ -15,6 +16,20 @@ from cloaca.authoring.workflow import Workflow
 from cloaca.errors import TaskNotFoundError, WorkflowError, WorkflowValidationError
 
 _WANTED = "add_task takes a string task ID or a function object decorated with @task"
+
+
+def _advice(given: object) -> str:
+    """What to do about it, where it tells what was meant."""
+    if isinstance(given, (list, tuple, set, frozenset)):
+        return ": call it once for each task"
+    if inspect.isfunction(given):
+        return f": put @task above def {function_name(given)}"
+    return ": name the task itself, not what a call of it returned" if given is None else ""
+
+
+def _how_to_declare(id: str) -> str:
+    problem = task_id_problem(id)
+    return f"it cannot be one, {problem}" if problem else f"declare it first with @task(id={shown(id)})"
 
 
 class WorkflowBuilder:
@@ -86,16 +101,17 @@ class WorkflowBuilder:
         match task:
             case Task():
                 self.declare(task)
-            case str():
+            case _ if is_str(task):
                 self._add_named(str.__str__(task))
             case _:
-                raise self._refuse(task, WorkflowValidationError(f"{shown(task)} is no task: {_WANTED}"))
+                message = f"{shown(task)} is no task: {_WANTED}{_advice(task)}"
+                raise self._refuse(task, WorkflowValidationError(message))
         return self
 
     def _add_named(self, id: str) -> None:
         if id not in self._given:
             if registry.current().find_task(id) is None:
-                hint = nearest(id, self._known()) or f"declare it first with @task(id={shown(id)})"
+                hint = nearest(id, self._known()) or _how_to_declare(id)
                 raise self._refuse(id, TaskNotFoundError(f"task {shown(id)} not found in registry: {hint}"))
             self._named.add(id)
         self._add(id)

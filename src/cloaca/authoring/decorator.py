@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
 
 from cloaca.authoring import registry
-from cloaca.authoring.names import checked_task_id, nearest, shown
+from cloaca.authoring.names import checked_task_id, is_str, nearest, shown
 from cloaca.authoring.signature import called_function, function_name
 from cloaca.authoring.task import AnyTask, Task
 from cloaca.errors import TaskValidationError
@@ -84,9 +84,7 @@ def task(
     if unknown:
         _refuse_unknown(unknown)
     if function is not None and not callable(function):
-        raise TaskValidationError(
-            f"@task takes no positional value, and got {shown(function)}: write @task(id=...)"
-        )
+        raise TaskValidationError(_not_bare(function))
     retry = _retry(retry_attempts, retry_delay_ms, retry_backoff)
     timeout = _timeout(timeout_seconds)
     after = _dependencies(dependencies)
@@ -94,7 +92,7 @@ def task(
     def declared(body: Callable[P, R_co]) -> Task[P, R_co]:
         body, name = _checked_body(body), id
         if name is None:
-            name = function_name(body)
+            name = _own_name(body)
         made = Task(
             body,
             id=checked_task_id(name, function=shown(function_name(body))),
@@ -112,7 +110,24 @@ def _refuse_unknown(unknown: dict[str, Any]) -> NoReturn:
     known = list(task.__kwdefaults__ or {})
     name = next(iter(unknown))
     hint = nearest(name, known) or f"there are {', '.join(known)}"
-    raise TaskValidationError(f"@task has no option {name!r}: {hint}")
+    raise TaskValidationError(f"@task has no option {shown(name)}: {hint}")
+
+
+def _not_bare(given: object) -> str:
+    if isinstance(given, (classmethod, property)):
+        return (
+            f"@task decorates a function, not a {type(given).__name__}, and tasks are called with the context alone: "
+            f"decorate a function outside the class"
+        )
+    example = shown(given) if is_str(given) else "..."
+    return f"@task takes no positional value, and got {shown(given)}: write @task(id={example})"
+
+
+def _own_name(body: Callable[..., Any]) -> str:
+    name = function_name(body)
+    if name == "<lambda>":
+        raise TaskValidationError("a lambda has no name to be a task's id: write @task(id=...), or use def")
+    return name
 
 
 def _checked_body(body: Callable[P, R_co]) -> Callable[P, R_co]:
@@ -135,7 +150,7 @@ def _retry(attempts: Any, delay_ms: Any, backoff: Any) -> RetryPolicy | None:
     attempts = _ATTEMPTS if attempts is None else _whole("retry_attempts", attempts)
     delay_ms = 1000 if delay_ms is None else _whole("retry_delay_ms", delay_ms)
     backoff = "exponential" if backoff is None else backoff
-    if not isinstance(backoff, str) or backoff not in BACKOFFS:
+    if type(backoff) is not str or backoff not in BACKOFFS:
         raise TaskValidationError(f"retry_backoff must be one of {', '.join(BACKOFFS)}, not {shown(backoff)}")
     longest = max(_LONGEST_DELAY_MS, delay_ms)
     return RetryPolicy(attempts, delay_ms=delay_ms, backoff=backoff, max_delay_ms=longest)
@@ -161,7 +176,7 @@ def _timeout(value: Any) -> float | None:
 def _dependencies(given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
-    if isinstance(given, str):
+    if is_str(given):
         raise TaskValidationError(
             f"dependencies is the str {shown(given)}: write dependencies=[{shown(given)}]"
         )
@@ -173,8 +188,9 @@ def _dependencies(given: Any) -> tuple[str, ...]:
 def _dependency(given: Any) -> str:
     if isinstance(given, Task):
         return given.id
-    if isinstance(given, str):
+    if is_str(given):
         return str.__str__(given)
+    advice = f": put @task above def {function_name(given)}" if inspect.isfunction(given) else ""
     raise TaskValidationError(
-        f"a dependency must be a task's id or a function decorated with @task, not {shown(given)}"
+        f"a dependency must be a task's id or a function decorated with @task, not {shown(given)}{advice}"
     )

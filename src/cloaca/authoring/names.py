@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from cloaca.errors import TaskValidationError, WorkflowValidationError
+from cloaca.model.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "MOST_CHARACTERS",
+    "UNSTORABLE",
+    "checked_name",
+    "checked_task_id",
+    "checked_text",
+    "hidden_in",
+    "is_str",
+    "listed",
+    "nearest",
+    "shown",
+    "task_id_problem",
+]
+
 MOST_CHARACTERS = 255
-_SHOWN = 60
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_.-]+")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -19,17 +33,21 @@ UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 _HIDDEN = (
     "[\0-\x1f\x7f-\x9f\u2028\u2029"  # control characters and line ends
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they reorder the text around them
+    "\u061c\u200e\u200f\u202a-\u202e"  # they reorder the text around them
+    "\u00ad\u200b\u2060-\u206f\ufeff"  # they take no room, or reorder
     "\ud800-\udfff]"  # halves of a character: no encoding takes them
 )
 
 
-def shown(value: object) -> str:
-    """The value as a message shows it: on one line, escaped, never long."""
-    if isinstance(value, (str, bytes)) and len(value) > _SHOWN:
-        return f"{value[:_SHOWN]!r}... ({len(value)} characters)"
-    text = repr(value)
-    return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]}..."
+def is_str(value: object) -> TypeGuard[str]:
+    """Whether it is one in truth: ``__class__`` says what it likes, as that of a mock does."""
+    return issubclass(type(value), str)
+
+
+def hidden_in(text: str) -> str:
+    """The first character that cannot be seen or stored, or an empty text."""
+    found = re.search(_HIDDEN, text)
+    return found[0] if found else ""
 
 
 def listed(names: Iterable[str], *, most: int = 5) -> str:
@@ -49,8 +67,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def task_id_problem(value: object) -> str | None:
     """Why the value cannot be a task id, or None where it can."""
-    if not isinstance(value, str):
+    if not is_str(value):
         return f"{shown(value)} is not a str"
+    value = str.__str__(value)
     if not value:
         return "it is empty"
     if len(value) > MOST_CHARACTERS:
@@ -77,19 +96,20 @@ def checked_name(value: object, *, what: str = "the workflow's name") -> str:
     Raises:
         WorkflowValidationError: It is no text, empty, too long, or holds characters that cannot be seen.
     """
-    if not isinstance(value, str):
+    if not is_str(value):
         raise WorkflowValidationError(f"{what} must be a str, not {shown(value)}")
+    value = str.__str__(value)
     if not value.strip():
         raise WorkflowValidationError(f"{what} cannot be empty, and is {shown(value)}")
     if len(value) > MOST_CHARACTERS:
         raise WorkflowValidationError(
             f"{what} {shown(value)} is longer than {MOST_CHARACTERS} characters: shorten it"
         )
-    if hidden := re.search(_HIDDEN, value):
+    if hidden := hidden_in(value):
         raise WorkflowValidationError(
-            f"{what} {shown(value)} holds {hidden[0]!r}, which nobody can see or which cannot be stored: remove it"
+            f"{what} {shown(value)} holds {hidden!r}, which nobody can see or which cannot be stored: remove it"
         )
-    return str.__str__(value)
+    return value
 
 
 def checked_text(value: object, *, what: str) -> str:
@@ -98,8 +118,9 @@ def checked_text(value: object, *, what: str) -> str:
     Raises:
         WorkflowValidationError: It is no text, or holds NUL or half a character.
     """
-    if not isinstance(value, str):
+    if not is_str(value):
         raise WorkflowValidationError(f"{what} must be a str, not {shown(value)}")
+    value = str.__str__(value)
     if refused := UNSTORABLE.search(value):
         raise WorkflowValidationError(f"{what} holds {refused[0]!r}, which cannot be stored: remove it")
-    return str.__str__(value)
+    return value

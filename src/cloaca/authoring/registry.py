@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,11 @@ from cloaca.errors import WorkflowError, WorkflowNotFoundError, WorkflowValidati
 
 _MOST_BUILT = 1000
 """Names of built workflows kept for the message about unregistered ones; a process may build without end."""
+
+
+_NOTHING = (
+    "no workflow is registered here: import the module that declares it, or declare one with WorkflowBuilder"
+)
 
 
 class Scope(Protocol):
@@ -65,6 +71,8 @@ class _Entry:
             )
         made = self._called(name)
         if not isinstance(made, Workflow):
+            if inspect.iscoroutine(made):
+                made.close()
             raise WorkflowError(
                 f"the constructor of workflow {shown(name)} returned {shown(made)}, not a Workflow: "
                 f"return builder.build()"
@@ -76,7 +84,7 @@ class _Entry:
         try:
             with within(None):
                 return self._constructor()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             raise WorkflowError(f"the constructor of workflow {shown(name)} failed with {reason}") from error
         finally:
@@ -163,14 +171,19 @@ class Registry:
 
     def _missing(self, name: str) -> str:
         if not isinstance(name, str):
-            return f"{shown(name)} is no workflow's name: pass a str or a Workflow"
+            return f"{shown(name)} is no workflow's name: pass a str, or the Workflow that builder.build() returns"
         if name in self._built:
             return (
                 f"workflow {shown(name)} was built but never registered: call "
                 f"register_workflow_constructor({name!r}, lambda: workflow) or pass the workflow itself"
             )
+        if name in self._tasks:
+            return (
+                f"{shown(name)} is a task and no workflow: add it to one, "
+                f"WorkflowBuilder({name!r}).add_task({name!r}).build(), and execute that"
+            )
         names = self.registered_names()
-        known = f"registered are {listed(names)}" if names else "no workflow is registered"
+        known = f"registered are {listed(names)}" if names else _NOTHING
         return f"workflow {shown(name)} is not registered: {nearest(name, names) or known}"
 
     def registered_names(self) -> list[str]:

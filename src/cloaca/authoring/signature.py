@@ -12,6 +12,8 @@ from cloaca.errors import TaskValidationError
 
 HANDLES = ("handle", "task_handle")
 
+_OWN = ("self", "cls")
+
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -36,12 +38,17 @@ def signature_of(function: Callable[..., Any], *, id: str) -> Signature:
     Raises:
         TaskValidationError: The function cannot be called with a context, and a handle where it takes one.
     """
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = _parameters(function, id)
     positional = [p for p in parameters if p.kind in _POSITIONAL]
     if not positional and not any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
         raise TaskValidationError(
             f"task {shown(id)} takes no positional parameter, and the context is passed as one: "
             f"write def {function_name(function)}(context)"
+        )
+    if positional and positional[0].name in _OWN and inspect.isfunction(function):
+        raise TaskValidationError(
+            f"task {shown(id)} takes {positional[0].name!r} first, as methods do, and is called with the context alone: "
+            f"write it outside the class, or decorate the method of an object, task(job.{function_name(function)})"
         )
     takes_handle = len(positional) > 1 and positional[1].name in HANDLES
     for extra in positional[2 if takes_handle else 1 :]:
@@ -51,6 +58,15 @@ def signature_of(function: Callable[..., Any], *, id: str) -> Signature:
                 f"(*, {extra.name}) to have it from the context, give it a default, or call it 'handle'"
             )
     return Signature(takes_handle, tuple(_keyword_only(parameters)))
+
+
+def _parameters(function: Callable[..., Any], id: str) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (ValueError, TypeError) as error:
+        raise TaskValidationError(
+            f"task {shown(id)} does not tell what it is called with, {error}: wrap it, def {id}(context): ..."
+        ) from error
 
 
 def function_name(function: Callable[..., Any]) -> str:

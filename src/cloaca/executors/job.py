@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from cloaca.authoring.task import Task
@@ -13,6 +14,9 @@ from cloaca.model.view import View
 MOST_OF_A_MESSAGE = 10_000
 MOST_OF_A_TRACEBACK = 50_000
 """Characters kept of what an exception says: an exception may quote a whole file."""
+
+_NAME: Callable[[type], str] = vars(type)["__name__"].__get__
+"""The name of a type, whatever its metaclass makes of ``__name__``."""
 
 
 class Job:
@@ -76,7 +80,7 @@ def failure_of(error: BaseException) -> Failure:
         trace = _shortened("".join(traceback.format_exception(error)), MOST_OF_A_TRACEBACK)
     except BaseException as broken:
         trace = f"<its traceback cannot be shown: {type(broken).__name__}>"
-    return Failure(type(error).__name__, message, trace)
+    return Failure(_shortened(_NAME(type(error)), MOST_OF_A_MESSAGE), message, trace)
 
 
 def _shortened(text: str, most: int) -> str:

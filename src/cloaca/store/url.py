@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from cloaca.authoring.names import hidden_in, is_str, nearest, shown
 from cloaca.errors import ConfigurationError, DatabaseError, InvalidDatabaseUrl
-from cloaca.store.postgres.url import PostgresUrl, parse_postgres_url
+from cloaca.store.postgres.url import DEFAULT_SCHEMA, PostgresUrl, parse_postgres_url
 
 logger = logging.getLogger("cloaca.store")
 
@@ -19,6 +21,15 @@ FORMS = (
 MODES = ("ro", "rw", "rwc", "memory")
 JOURNAL_MODES = ("wal", "delete", "truncate", "persist")
 SYNCHRONOUS = ("full", "normal", "extra")
+
+_LONGEST_SECONDS = 2_000_000
+"""Of a busy timeout: SQLite counts its milliseconds in 31 bits."""
+
+_LONGEST_PATH = 300
+"""Characters of a path or URL that a message shows."""
+
+_SCHEMES = {"sqlite": "sqlite", "sqlite3": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 
 
 class SqliteUrl(NamedTuple):
@@ -51,35 +62,71 @@ def parse_database_url(url: str, *, schema: str | None = None) -> DatabaseUrl:
         ConfigurationError: An option is unknown or has a value that cannot be.
         DatabaseError: The folder of the file exists neither way.
     """
-    if not isinstance(url, str) or not url:
-        raise InvalidDatabaseUrl(f"{url!r} is not a database URL: use {FORMS}")
-    if "\0" in url:
-        raise InvalidDatabaseUrl(f"{url[:80]!r} holds a NUL character: remove it")
+    url = _readable(url)
+    if schema is not None and not is_str(schema):
+        raise ConfigurationError(f"schema={shown(schema)} must be a str, or None for {DEFAULT_SCHEMA!r}")
     if url == ":memory:":
         return SqliteUrl(None)
     scheme, separator, rest = url.partition("://")
     if separator and scheme in ("postgresql", "postgres"):
         return parse_postgres_url(url, schema=schema)
     if scheme != "sqlite" or not separator:
-        raise InvalidDatabaseUrl(f"{_masked(url)!r} is not a database URL this release knows: use {FORMS}")
+        raise InvalidDatabaseUrl(f"{_shown(url)} is not a database URL this release knows: {_meant(url)}")
     location, _, query = rest.partition("?")
     options = _options(query)
     if location in (":memory:", "/:memory:") or options.get("mode") == "memory":
         options.pop("mode", None)
         return SqliteUrl(None, **options)
-    if location in ("", "/"):
-        raise InvalidDatabaseUrl(f"{url!r} names no file: use {FORMS}")
-    return SqliteUrl(_resolved(unquote(location)), **options)
+    return SqliteUrl(_resolved(_file_named(location, url)), **options)
+
+
+def _readable(url: object) -> str:
+    if not is_str(url) or not str.__len__(url):
+        raise InvalidDatabaseUrl(f"{shown(url)} is not a database URL: use {FORMS}")
+    url = str.__str__(url)
+    # A line end that came along from a file would become part of a new database's name.
+    if hidden := hidden_in(url) or (url != url.strip() and " "):
+        raise InvalidDatabaseUrl(
+            f"{_shown(url)} holds {hidden!r}, which nobody can see or no database takes: remove it"
+        )
+    return url
+
+
+def _file_named(location: str, url: str) -> str:
+    """The path in a SQLite URL, which is to name a file."""
+    path = unquote(location)
+    if "@" in location.partition("/")[0]:
+        raise InvalidDatabaseUrl(f"{_shown(url)} names a user or host, and SQLite is a file: use {FORMS}")
+    if path.strip("/") in ("", ".", "..") or path.endswith(("/", "/.", "/..")):
+        raise InvalidDatabaseUrl(f"{_shown(url)} names no file: use {FORMS}")
+    if path.strip("/") in (":memory", "memory:"):
+        raise InvalidDatabaseUrl(f"{_shown(url)} is neither a file nor memory: write sqlite:///:memory:")
+    if "\0" in path or ("\ufffd" in path and "\ufffd" not in location):
+        raise InvalidDatabaseUrl(
+            f"{_shown(url)} has an escape that is no character of a file's name: remove it"
+        )
+    return path
+
+
+def _shown(url: str) -> str:
+    return shown(_masked(url), most=_LONGEST_PATH)
+
+
+def _meant(url: str) -> str:
+    """What was probably meant: another spelling of a scheme, the driver of another library, a bare path."""
+    scheme = url.partition(":")[0].partition("//")[0]
+    name = scheme.lower().partition("+")[0]
+    if scheme != url and name in _SCHEMES:
+        return f"write {_SCHEMES[name]}://..., as in {FORMS}"
+    if ":" not in url and (url.endswith(_SUFFIXES) or os.path.dirname(url)):
+        return f"for a file write sqlite:///{url}"
+    return f"use {FORMS}"
 
 
 def _masked(url: str) -> str:
-    """The URL without the password of ``user:password@host``."""
-    head, separator, tail = url.rpartition("@")
-    if not separator:
-        return url
-    scheme, slashes, credentials = head.partition("://")
-    user, colon, _ = credentials.partition(":")
-    return f"{scheme}{slashes}{user}{colon and ':***'}@{tail}"
+    """The URL without what may be a password: of ``user:password@host``, whatever is wrong with it, or of an option."""
+    url = re.sub(r"(?<=:)(?!//).*@", "***@", url, count=1, flags=re.DOTALL)
+    return re.sub(r"(?<=password=)[^&]*", "***", url)
 
 
 def _resolved(location: str) -> str:
@@ -102,8 +149,9 @@ def _with_parent(relative: str, absolute: str | None) -> str:
         return absolute
     if not relative_parent:
         tried = {os.path.dirname(path): None for path in (relative, absolute) if path}
-        shown = " and ".join(map(repr, tried))
-        raise DatabaseError(f"the database's folder does not exist, tried {shown}: create it first")
+        raise DatabaseError(
+            f"the database's folder does not exist, tried {' and '.join(shown(path, most=_LONGEST_PATH) for path in tried)}: create it first"
+        )
     return relative
 
 
@@ -118,9 +166,9 @@ def _options(query: str) -> dict[str, Any]:
             case "synchronous":
                 options["synchronous"] = _one_of(name, value, SYNCHRONOUS)
             case "busy_timeout":
-                options["busy_timeout_seconds"] = _number(name, value) / 1000
+                options["busy_timeout_seconds"] = _number(name, value, _LONGEST_SECONDS * 1000) / 1000
             case "timeout":
-                options["busy_timeout_seconds"] = _number(name, value)
+                options["busy_timeout_seconds"] = _number(name, value, _LONGEST_SECONDS)
             case _:
                 raise ConfigurationError(_unknown_option(name))
     return options
@@ -128,23 +176,23 @@ def _options(query: str) -> dict[str, Any]:
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value.lower() not in allowed:
-        raise ConfigurationError(f"database option {name}={value!r} must be one of {', '.join(allowed)}")
+        raise ConfigurationError(f"database option {name}={shown(value)} must be one of {', '.join(allowed)}")
     return value.lower()
 
 
-def _number(name: str, value: str) -> float:
+def _number(name: str, value: str, most: int) -> float:
     try:
         number = float(value)
     except ValueError:
         number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ConfigurationError(f"database option {name}={value!r} must be a number, zero or more") from None
+    if not 0 <= number <= most:
+        raise ConfigurationError(
+            f"database option {name}={shown(value)} must be a number from 0 to {most}"
+        ) from None
     return number
 
 
 def _unknown_option(name: str) -> str:
-    import difflib  # noqa: PLC0415 - loaded only to explain a mistake
-
     known = ["mode", "journal_mode", "synchronous", "busy_timeout", "timeout"]
-    nearest = difflib.get_close_matches(name.removeprefix("_"), known, n=1, cutoff=0)
-    return f"unknown database option {name!r}: did you mean {nearest[0]!r}? Known are {', '.join(known)}"
+    hint = nearest(name.removeprefix("_"), known)
+    return f"unknown database option {shown(name)}: {hint}{hint and ' '}Known are {', '.join(known)}"

@@ -8,6 +8,7 @@ import time
 from urllib.parse import quote
 
 from cloaca.errors import DatabaseError, MigrationError
+from cloaca.model.shown import shown
 from cloaca.store.signals import CommitUnknown, RowRefused, StoreUnavailable
 from cloaca.store.statements import load_migrations
 from cloaca.store.url import SqliteUrl
@@ -125,9 +126,19 @@ def explained(error: BaseException, url: SqliteUrl) -> str:
             advice = "drop mode=ro from its URL, for a runner writes" if url.mode == "ro" else advice
             return f"{where} cannot be written: {advice}"
         case sqlite3.SQLITE_CANTOPEN:
-            return f"{where} cannot be opened ({error}): check that it exists and its permissions"
+            return _why_not_opened(error, where, url)
         case _:
             return f"{where}: {error}"
+
+
+def _why_not_opened(error: BaseException, where: str, url: SqliteUrl) -> str:
+    if os.path.isdir(where):
+        return f"{where} is a folder: name a file in it, such as sqlite:///{where}/cloaca.db"
+    if url.mode in {"ro", "rw"} and not os.path.exists(where):
+        return f"{where} does not exist, and mode={url.mode} creates none: check its name, or drop mode from the URL"
+    return (
+        f"{shown(where, most=300)[1:-1]} cannot be opened ({error}): check that it exists and its permissions"
+    )
 
 
 def locked(url: SqliteUrl) -> str:

@@ -1,0 +1,24 @@
+"""How a message shows a value that is refused."""
+
+from __future__ import annotations
+
+
+def shown(value: object, *, most: int = 60) -> str:
+    """The value on one line, escaped, whatever its ``repr`` does; of a text at most so many characters."""
+    if issubclass(type(value), str):
+        value = str.__str__(value)
+    if type(value) is str or type(value) is bytes:
+        return _cut(value, most)
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__} whose repr() raises {type(error).__name__}>"
+    if not text.isprintable():
+        text = repr(text)[1:-1]
+    return text if len(text) <= 2 * most else f"{text[:most]}..."
+
+
+def _cut(value: str | bytes, most: int) -> str:
+    if len(value) <= most:
+        return repr(value)
+    return f"{value[:most]!r}... ({len(value)} characters)"
