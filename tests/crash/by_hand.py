@@ -24,7 +24,7 @@ from cloaca.store.sqlite.store import SqliteStore
 from cloaca.store.url import SqliteUrl
 from tests.crash.processes import Site
 from tests.crash.shapes import START, Recorder, Shape
-from tests.crash.tables import install_audit
+from tests.crash.sqlite_audit import install_audit
 
 
 class EagerExecutor:
@@ -33,6 +33,10 @@ class EagerExecutor:
     def __init__(self) -> None:
         self.slots = Slots(100, SystemClock())
         self.outcomes: list[Outcome] = []
+
+    @property
+    def idle(self) -> bool:
+        return self.slots.idle
 
     def submit(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
@@ -64,7 +68,7 @@ class HandRunner:
         with closing(connect(url)) as db:
             migrate(db, url)
             install_audit(db)
-        Recorder(site.journal, site.database).register(shape)
+        Recorder(site.journal, site.url).register(shape)
         self.workflow = registry.workflow(shape.name)
         self.store = SqliteStore(url)
         core = Core(

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
+from tests.crash.audits import read_tables
 from tests.crash.kills import in_process, kill_this_process
 from tests.crash.points import KILLED, SHORT_BACKOFF, Figures, check, prepared, site_of
 from tests.crash.processes import Scenario, Site, recover
 from tests.crash.shapes import CHAIN, MIXED, SLOW, Shape, Step
-from tests.crash.tables import Tables, read_tables
+from tests.crash.tables import Tables
 
 CRASH_LIMIT = 3
 EXIT_CODE = 42
@@ -39,16 +40,16 @@ def _killer(kills: Step) -> Shape:
     return Shape("killer", (Step("before"), kills, Step("after", ("kills",)), Step("beside")))
 
 
-def run_killers() -> Figures:
+def run_killers(kind: str) -> Figures:
     """Run each of them until a process ends of itself."""
     figures = Figures()
     for name, scenario in killers().items():
-        with site_of(f"a body that ends its process by {name}", figures) as (site, found):
+        with site_of(f"a body that ends its process by {name}", figures, kind) as (site, found):
             deaths = _run_until_it_lives(site, scenario)
             figures.points += 1
             figures.kills += deaths
             found.extend(check(site, scenario, interruptions=deaths))
-            found.extend(charges(read_tables(site.database)))
+            found.extend(charges(read_tables(site.url)))
     return figures
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from tests.crash.journal import Event
-from tests.crash.tables import Change, Tables
+from tests.crash.tables import Change, Tables, saw
 
 DECIDED = {"Completed", "Failed", "Skipped"}
 FINAL = {"Completed", "Failed", "Cancelled"}
@@ -148,7 +148,7 @@ def i3_one_terminal_commit(history: History) -> Iterator[str]:
         if change.after == "Skipped" or change.error in WITHOUT_BODY:
             continue
         seen = ended[change.execution, change.task, change.attempt, change.fence]
-        if not any(moment < change.seq for moment in seen):
+        if all(saw(moment, change) for moment in seen):
             yield (
                 f"attempt {change.attempt} of task {change.task} of {change.execution} was settled under fence "
                 f"{change.fence}, under which no body had ended"
@@ -160,7 +160,7 @@ def i4_bodies_start_after_their_dependencies(history: History) -> Iterator[str]:
     for start in history.starts:
         for dependency in history.dependencies.get(start.execution, {}).get(start.task, ()):
             commits = history.decided[start.execution, dependency]
-            if not any(c.seq <= start.seen and c.after == "Completed" for c in commits):
+            if not any(saw(start.seen, c) and c.after == "Completed" for c in commits):
                 yield f"task {start.task} of {start.execution} started before the commit of {dependency}"
 
 
@@ -203,10 +203,10 @@ def i8_bodies_run_once(history: History) -> Iterator[str]:
     for (execution, task, attempt, fence), times in runs.items():
         if times > 1:
             yield f"attempt {attempt} of task {task} of {execution} ran {times} times under fence {fence}"
-    settled = {(c.execution, c.task, c.attempt): c.seq for c in reversed(history.settles)}
+    settled = {(c.execution, c.task, c.attempt): c for c in reversed(history.settles)}
     for start in history.starts:
         commit = settled.get((start.execution, start.task, start.attempt))
-        if commit is not None and commit <= start.seen:
+        if commit is not None and saw(start.seen, commit):
             yield f"attempt {start.attempt} of task {start.task} of {start.execution} ran after its commit"
     if not history.interruptions and history.is_over:
         yield from _exactly_once(history)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import Any, NamedTuple
+
+from tests.crash.tables import Seen
 
 
 class Event(NamedTuple):
-    """One line. ``seen`` is the number of the last committed change that its writer could see."""
+    """One line. ``seen`` is what its writer could see to be committed."""
 
     kind: str
     execution: str
@@ -18,10 +21,12 @@ class Event(NamedTuple):
     task: str = ""
     attempt: int = 0
     fence: int = 0
-    seen: int = 0
+    seen: Seen = 0
     status: str = ""
     context: dict[str, Any] | None = None
     seconds: float = 0.0
+    at: float = 0.0
+    """Seconds since 1970."""
 
 
 class Journal:
@@ -32,7 +37,7 @@ class Journal:
 
     def write(self, kind: str, execution: str, **facts: Any) -> None:
         """Append an event; it is there for all readers when this returns."""
-        event = Event(kind, execution, os.getpid(), **facts)
+        event = Event(kind, execution, os.getpid(), at=time.time(), **facts)
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
             os.write(file, json.dumps(event._asdict()).encode() + b"\n")

@@ -28,6 +28,11 @@ class Fuse:
         self._left = at
         self._after = after
 
+    @property
+    def burns(self) -> bool:
+        """Whether its last use is under way."""
+        return self._left == 0
+
     def around(self, function: Callable[P, T]) -> Callable[P, T]:
         """The function, as a use of this fuse."""
 

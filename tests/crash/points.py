@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from cloaca.engine import suspects
+from tests import postgres
+from tests.crash.audits import read_tables
 from tests.crash.history import History, violations
 from tests.crash.kills import Fuse, Installed, at_commits, in_process
 from tests.crash.processes import Scenario, Site, audit_new_databases, recover, work
 from tests.crash.shapes import expected_of
-from tests.crash.tables import read_tables
 
 KILLED = -9
 SECONDS_TO_RECOVER = 2.0
@@ -57,6 +58,7 @@ class Series:
     counted: Installed
     after: bool
     first_kill: int = 0
+    kind: str = "sqlite"
 
     @property
     def label(self) -> str:
@@ -79,7 +81,7 @@ def run_series(series: Series) -> Figures:
 
 def _run_point(series: Series, number: int, figures: Figures) -> bool:
     """Run one point; false if nothing was killed, since there are fewer moments than that."""
-    with site_of(f"{series.label} {number}", figures) as (site, found):
+    with site_of(f"{series.label} {number}", figures, series.kind) as (site, found):
         processes = _processes(site, series, number)
         exits = [in_process(process, site.log) for process in processes]
         kills = exits.count(KILLED)
@@ -133,7 +135,7 @@ def _time_recovery(site: Site, figures: Figures, found: list[str]) -> None:
 def check(site: Site, scenario: Scenario, *, interruptions: int) -> list[str]:
     """What is wrong with the history of a site."""
     expected = {shape.name: expected_of(shape) for shape in scenario.shapes}
-    tables, events = read_tables(site.database), site.journal.read()
+    tables, events = read_tables(site.url), site.journal.read()
     found = violations(History(tables, events, interruptions, expected))
     started = Counter(execution.workflow for execution in tables.executions)
     found += [
@@ -147,7 +149,8 @@ def check(site: Site, scenario: Scenario, *, interruptions: int) -> list[str]:
 class site_of:
     """A folder for one point; kept, and named beside what was found, where something was."""
 
-    def __init__(self, label: str, figures: Figures) -> None:
+    def __init__(self, label: str, figures: Figures, kind: str) -> None:
+        self._kind = kind
         self._label = label
         self._figures = figures
         self._found: list[str] = []
@@ -156,11 +159,16 @@ class site_of:
         # A kill leaves the page cache alone, so a file system in memory shows the same and is faster.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._folder = tempfile.mkdtemp(prefix="cloaca-crash-", dir=memory)
-        return Site(self._folder), self._found
+        server = postgres.new_database(postgres.server_url()) if self._kind == "postgres" else None
+        self._site = Site(self._folder, server)
+        return self._site, self._found
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if self._found or error is not None:
-            lines = [f"{self._label} (kept in {self._folder}): {line}" for line in self._found]
+            kept = " and ".join(filter(None, (self._folder, self._site.server)))
+            lines = [f"{self._label} (kept in {kept}): {line}" for line in self._found]
             self._figures.violations += lines
         else:
             shutil.rmtree(self._folder)
+            if self._site.server:
+                postgres.drop_database(self._site.server)

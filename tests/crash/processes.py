@@ -14,11 +14,14 @@ import cloaca
 # Loaded before any fork, so that no point pays for it.
 import cloaca.executors.loop
 from cloaca.authoring import registry
+from cloaca.store.postgres import connection as postgres_connection
+from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.sqlite import connection, store
 from cloaca.store.url import SqliteUrl
+from tests.crash import postgres_audit, sqlite_audit
+from tests.crash.audits import count_runners
 from tests.crash.journal import Journal
 from tests.crash.shapes import START, Recorder, Shape
-from tests.crash.tables import install_audit
 
 PATIENCE_SECONDS = 20.0
 
@@ -28,10 +31,16 @@ class Site:
     """The folder of one crash point."""
 
     folder: str
+    server: str | None = None
+    """The URL of its PostgreSQL database, where it is not a file in the folder."""
 
     @property
     def database(self) -> str:
         return os.path.join(self.folder, "crash.db")
+
+    @property
+    def url(self) -> str:
+        return self.server or f"sqlite:///{self.database}"
 
     @property
     def log(self) -> str:
@@ -69,9 +78,15 @@ def audit_new_databases() -> None:
 
     def migrate_and_audit(db: sqlite3.Connection, url: SqliteUrl) -> None:
         connection.migrate(db, url)
-        install_audit(db)
+        sqlite_audit.install_audit(db)
 
+    def migrate_and_audit_on_server(db: postgres_connection.Connection, url: PostgresUrl) -> None:
+        migrate_on_server(db, url)
+        postgres_audit.install_audit(db)
+
+    migrate_on_server = postgres_connection.migrate
     store.__dict__["migrate"] = migrate_and_audit
+    postgres_connection.migrate = migrate_and_audit_on_server
 
 
 @contextmanager
@@ -79,7 +94,7 @@ def runner_on(site: Site, scenario: Scenario, *, register_first: bool) -> Iterat
     """A runner that knows the scenario's workflows and no others, shut down at the end of the block."""
     # What this process registered before would be run in their place until they are registered.
     registry.use(registry.Registry())
-    recorder = Recorder(site.journal, site.database)
+    recorder = Recorder(site.journal, site.url)
 
     def register() -> None:
         for shape in scenario.shapes:
@@ -87,7 +102,7 @@ def runner_on(site: Site, scenario: Scenario, *, register_first: bool) -> Iterat
 
     if register_first:
         register()
-    with cloaca.DefaultRunner(f"sqlite:///{site.database}") as runner:
+    with cloaca.DefaultRunner(site.url) as runner:
         recorder.runner = runner
         if not register_first:
             register()
@@ -137,6 +152,8 @@ def recover(site: Site, scenario: Scenario, *, register_first: bool, starts_agai
         site.journal.write("recovered", "", seconds=time.monotonic() - began)
         for handle in handles:
             _note_result(site, handle, runner)
+        # Where nothing was left to do this runner would leave before it can tell that the other one is dead.
+        _until(lambda: count_runners(site.url) == 1)
 
 
 def _note_result(site: Site, handle: cloaca.ExecutionHandle, runner: cloaca.DefaultRunner) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import cloaca
+from tests.crash.audits import latest_change
 from tests.crash.history import Expected
 from tests.crash.journal import Journal
-from tests.crash.tables import latest_change
+from tests.crash.tables import Seen
 
 START = {"path": ["start"]}
-Witness = Callable[[], int]
-"""Reads the number of the last committed change."""
+Witness = Callable[[], Seen]
+"""Reads what is committed."""
 
 
 class StepFailed(Exception):
@@ -90,11 +91,9 @@ def _walk(step: Step, steps: dict[str, Step], path: dict[str, None]) -> None:
 class Recorder:
     """Makes bodies that write down when they start and end."""
 
-    def __init__(
-        self, journal: Journal, database: str, witness: Callable[[str], int] = latest_change
-    ) -> None:
+    def __init__(self, journal: Journal, url: str, witness: Callable[[str], Seen] = latest_change) -> None:
         self.journal = journal
-        self._witness: Witness = lambda: witness(database)
+        self._witness: Witness = lambda: witness(url)
         self.runner: cloaca.DefaultRunner | None = None
         """Where steps execute other workflows."""
 

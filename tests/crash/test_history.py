@@ -10,11 +10,11 @@ from typing import NamedTuple
 import pytest
 
 from tests.crash import mistakes, scenes
+from tests.crash.audits import read_tables
 from tests.crash.history import History, violations
 from tests.crash.journal import Event
 from tests.crash.processes import Site
 from tests.crash.shapes import CHAIN, DIAMOND, expected_of
-from tests.crash.tables import read_tables
 
 EXPECTED = {shape.name: expected_of(shape) for shape in (CHAIN, DIAMOND)}
 
@@ -44,7 +44,7 @@ PLANTED = [
 
 
 def history_of(site: Site, interruptions: int) -> History:
-    return History(read_tables(site.database), site.journal.read(), interruptions, EXPECTED)
+    return History(read_tables(site.url), site.journal.read(), interruptions, EXPECTED)
 
 
 @pytest.mark.parametrize("scene", sorted({case.scene.__name__ for case in PLANTED}))

@@ -32,4 +32,4 @@ def test_a_shutdown_that_is_killed_hands_over_all_the_same() -> None:
 
 
 def test_a_body_that_ends_its_process_fails_after_three_charges_and_the_innocent_finish() -> None:
-    assert run_killers().violations == []
+    assert run_killers("sqlite").violations == []
