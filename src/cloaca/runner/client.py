@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.names import checked_name
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.completions import Completions
@@ -22,6 +23,7 @@ from cloaca.runner.waiting import POLL_SECONDS, check_no_loop
 from cloaca.runner.workflows import name_of
 
 
+@names_nearest
 class Client(Executions):
     """Starts, finds and awaits the executions of a database that runners elsewhere work on.
 

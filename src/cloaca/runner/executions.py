@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
+from cloaca.authoring.keywords import names_nearest
 from cloaca.engine.completions import Completions
 from cloaca.engine.events import NewExecution
 from cloaca.errors import RunnerError
@@ -19,6 +20,7 @@ from cloaca.store.rows import Existing, StartRow
 from cloaca.store.store import Store
 
 
+@names_nearest
 class Executions:
     """What can be asked about a database, and how executions are left there for whoever claims them.
 

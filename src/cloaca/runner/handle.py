@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from cloaca.authoring.keywords import names_nearest
 from cloaca.errors import RunnerError, WorkflowTimeoutError
 from cloaca.executors.current import slot_lent
 from cloaca.model.states import Status
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cloaca.runner.waiting import Waiting
 
 
+@names_nearest
 class ExecutionHandle:
     """An execution that exists, whatever happens to this process from now on.
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, cast
 
 from cloaca.authoring import registry
+from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import SystemClock, new_id
 from cloaca.engine.completions import ELSEWHERE, Finished
@@ -46,6 +47,7 @@ from cloaca.store.rows import Existing
 logger = logging.getLogger("cloaca")
 
 
+@names_nearest
 class DefaultRunner(Executions):
     """Runs workflows durably on one database, in this process.
 

@@ -1,0 +1,58 @@
+"""Misspelt keywords of public methods: Python names what it got, and not what was meant."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from types import FunctionType
+from typing import Any, TypeVar
+
+from cloaca.authoring.names import nearest, shown
+
+T = TypeVar("T")
+
+
+def names_nearest(cls: type[T]) -> type[T]:
+    """Make the class's public methods, and its constructor, name the nearest keyword to one they do not take.
+
+    Raises:
+        TypeError: By these methods, as for any keyword that does not exist.
+
+    Example:
+        >>> @names_nearest
+        ... class Shelf:
+        ...     def add(self, *, colour="red"): ...
+        >>> Shelf().add(color="blue")
+        Traceback (most recent call last):
+        TypeError: Shelf.add() takes no 'color': did you mean 'colour'?
+    """
+    for name, member in list(vars(cls).items()):
+        if isinstance(member, FunctionType) and (name == "__init__" or not name.startswith("_")):
+            setattr(cls, name, _checked(member))
+    return cls
+
+
+def _checked(method: FunctionType) -> Callable[..., Any]:
+    code = method.__code__
+    known = dict.fromkeys(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]).keys()
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() <= known:
+            raise _refusal(method.__qualname__, kwargs, known)
+        return method(*args, **kwargs)
+
+    @functools.wraps(method)
+    async def call_async(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() <= known:
+            raise _refusal(method.__qualname__, kwargs, known)
+        return await method(*args, **kwargs)
+
+    return call_async if inspect.iscoroutinefunction(method) else call
+
+
+def _refusal(name: str, given: Iterable[str], known: Iterable[str]) -> TypeError:
+    unknown = next(keyword for keyword in given if keyword not in known)
+    hint = nearest(unknown, known) or f"it takes {', '.join(known) or 'none'}"
+    return TypeError(f"{name.removesuffix('.__init__')}() takes no {shown(unknown)}: {hint}")
