@@ -164,7 +164,8 @@ def read_record(store: Store, execution_id: str, *, structure_of: StructureOf | 
             f"execution {shown(execution_id)} is not in {store.location}: check the id, and that this is its database"
         )
     graph = _graph(store, row)
-    attempts = store.read_attempts(execution_id)
+    # What is read later may be newer: of tasks that the first claim has brought by now this row knows nothing.
+    attempts = store.read_attempts(execution_id) if row.structure else []
     view = _view_so_far(graph, row.input, attempts)
     return ExecutionRecord(
         *_summary_fields(row),
