@@ -188,3 +188,88 @@ def test_a_context_of_a_hundred_thousand_keys_is_stored(runner):
     result = runner.execute("wide")
     assert len(result.final_context) == 100_000
     assert result["k99999"] == 99_999
+
+
+class Unshowable:
+    def __repr__(self):
+        raise ValueError("no repr")
+
+    def __eq__(self, other):
+        raise ValueError("no eq")
+
+    def __hash__(self):
+        raise ValueError("no hash")
+
+
+class Liar:
+    @property
+    def __class__(self):
+        return str
+
+
+class Raises:
+    @property
+    def __class__(self):
+        raise ValueError("no class")
+
+
+class Text(str):
+    """Text whose every method lies in wait."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_):
+        raise ValueError("no")
+
+    __repr__ = __str__ = __eq__ = __hash__ = __len__ = encode = _refuse
+
+
+ODD = [Unshowable, Liar, Raises]
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("how", [sets, returns, changes_in_place, sets_on_a_loop])
+def test_an_object_that_lies_in_wait_is_refused_by_its_real_type(runner, kind, how):
+    workflow_of("bad", how(kind), id="write")
+    message = runner.start("bad").result(SOON).error_message
+    assert message.startswith("task 'write' failed: UnstorableValueError: context key 'key'")
+    assert f"{kind.__name__} cannot be stored as JSON" in message
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_key_that_lies_in_wait_is_refused_by_its_real_type(runner, kind):
+    workflow_of("bad", lambda context: context.set(kind(), 1), id="write")
+    message = runner.start("bad").result(SOON).error_message
+    assert message.startswith("task 'write' failed: UnstorableValueError: context keys are str: <")
+    assert message.endswith(f"is of type {kind.__name__}, convert it")
+
+
+@pytest.mark.parametrize(
+    "value", [[Unshowable], [[1, {"a": Raises}]], {"k": Liar}], ids=["list", "deep", "dict"]
+)
+def test_an_input_that_lies_in_wait_is_refused_before_it_starts(runner, value):
+    def made(value):
+        if isinstance(value, dict):
+            return {key: made(item) for key, item in value.items()}
+        return [made(item) for item in value] if isinstance(value, list) else value if value == 1 else value()
+
+    workflow_of("never", lambda context: None, id="never")
+    with pytest.raises(cloaca.UnstorableValueError, match="cannot be stored as JSON"):
+        runner.start("never", {"in": made(value)})
+    assert runner.list_executions() == []
+
+
+def test_text_is_stored_as_what_it_holds_whatever_its_methods_do(runner):
+    workflow_of("text", lambda context: context.set(Text("k"), [Text("v")]), id="write")
+    result = runner.start("text").result(SOON)
+    assert (result.error_message, result.final_context.data) == (None, {"k": ["v"]})
+
+
+def test_a_message_about_a_hostile_key_is_short_and_cannot_steer_a_terminal(runner):
+    keys = ["k" * 65536, "\x1b]0;title\x07", "\u202e"]
+    for key in keys:
+        workflow_of("bad", lambda context, key=key: context.set(key, {key: object()}), id="write")
+        message = runner.start("bad").result(SOON).error_message
+        assert "an object cannot be stored" in message
+        assert message.isprintable()
+        assert len(message) < 500

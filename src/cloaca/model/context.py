@@ -8,6 +8,7 @@ from typing import Any
 
 from cloaca.errors import ContextError, UnstorableValueError
 from cloaca.model.delta import EMPTY, REMOVE, Delta, Operation, Set, arranged, difference
+from cloaca.model.shown import shown
 from cloaca.model.values import SCALARS, Encoders, decode, encode, joined, stored_form
 from cloaca.model.view import View
 
@@ -96,7 +97,7 @@ class Context:
         """
         value = self.get(key, _UNREAD)
         if value is _UNREAD:
-            raise ContextError(f"the context has no key {key!r}; {self._known_keys()}")
+            raise ContextError(f"the context has no key {shown(key)}; {self._known_keys()}")
         return value
 
     def set(self, key: str, value: Any) -> None:
@@ -106,7 +107,7 @@ class Context:
             TypeError: The value, or something in it, cannot be stored; it is named by its path.
         """
         if type(key) is not str:
-            _checked(key)
+            key = _checked(key)
         if type(value) in SCALARS:
             self._written[key] = encode(value, key, self._encoders)
         else:
@@ -122,7 +123,7 @@ class Context:
             TypeError: As for ``set``.
         """
         if key in self:
-            raise ValueError(f"the context has the key {key!r} already: use set or update to change it")
+            raise ValueError(f"the context has the key {shown(key)} already: use set or update to change it")
         self.set(key, value)
 
     def update(self, key: str, value: Any) -> None:
@@ -133,7 +134,7 @@ class Context:
             TypeError: As for ``set``.
         """
         if key not in self:
-            raise KeyError(f"the context has no key {key!r} to update; {self._known_keys()}")
+            raise KeyError(f"the context has no key {shown(key)} to update; {self._known_keys()}")
         self.set(key, value)
 
     def remove(self, key: str) -> Any:
@@ -239,8 +240,8 @@ class Context:
         keys = self.keys()
         if not keys:
             return "it is empty"
-        shown = ", ".join(map(repr, keys[:20]))
-        return f"it has {shown}" + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
+        first = ", ".join(map(shown, keys[:20]))
+        return f"it has {first}" + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
 
     def __getitem__(self, key: str) -> Any:
         value = self.get(key, _UNREAD)
@@ -281,15 +282,16 @@ class Context:
         return Context.from_json, (self.to_json(),)
 
     def __repr__(self) -> str:
-        shown = repr(self.to_dict())
-        return f"Context({shown})" if len(shown) <= _SHOWN else f"Context({shown[:_SHOWN]}...)"
+        text = repr(self.to_dict())
+        return f"Context({text})" if len(text) <= _SHOWN else f"Context({text[:_SHOWN]}...)"
 
 
 _SHOWN = 2000
 
 
 def _checked(key: object) -> str:
-    if not isinstance(key, str):
+    if not issubclass(type(key), str):
         name = type(key).__name__
-        raise UnstorableValueError(f"context keys are str: {key!r} is of type {name}", type_name=name)
-    return key
+        message = f"context keys are str: {shown(key)} is of type {name}, convert it"
+        raise UnstorableValueError(message, type_name=name)
+    return str.__str__(key)

@@ -15,6 +15,7 @@ from operator import is_
 from typing import Any
 
 from cloaca.errors import UnstorableValueError
+from cloaca.model.shown import shown
 
 Encoders = Mapping[type, Callable[[Any], Any]]
 """Type to the function that makes something storable of a value of that type."""
@@ -224,8 +225,10 @@ class _Conversion:
 
 def _str_keyed(value: dict[Any, Any], path: _Path) -> dict[str, Any]:
     for key in value:
-        if not isinstance(key, str):
-            raise _refused(path, key, f"its key {key!r} is {_a(key)}, JSON has only str keys: convert it")
+        if not issubclass(type(key), str):
+            raise _refused(
+                path, key, f"its key {shown(key)} is {_a(key)}, JSON has only str keys: convert it"
+            )
     return value
 
 
@@ -254,10 +257,9 @@ def _needs_encoder(value: object) -> str:
 
 
 def _refused(path: _Path, value: object, message: str) -> UnstorableValueError:
-    shown = path if len(path) < 20 else (*path[:20], ...)
-    steps = "".join(f"[{step!r}]" if step is not ... else "[...]" for step in shown[1:])
+    steps = "".join(f"[{shown(step)}]" for step in path[1:20]) + ("[...]" if len(path) > 20 else "")
     name = type(value).__name__
-    return UnstorableValueError(f"context key {path[0]!r}{steps}: {message}", path=path, type_name=name)
+    return UnstorableValueError(f"context key {shown(path[0])}{steps}: {message}", path=path, type_name=name)
 
 
 def _a(value: object) -> str:
