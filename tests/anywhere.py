@@ -5,6 +5,7 @@ import itertools
 import psycopg
 import pytest
 
+from cloaca.runner import config, waiting
 from cloaca.store.postgres import store
 from tests import databases, postgres
 from tests.world import runners
@@ -37,6 +38,13 @@ def postgres_url(postgres_database, monkeypatch):
     yield f"{postgres_database}{mark}options=-csearch_path={schema}"
     with psycopg.connect(postgres_database, autocommit=True) as db:
         db.execute(f"drop schema if exists {schema} cascade")
+
+
+@pytest.fixture
+def impatience(monkeypatch):
+    """Who is told of nothing looks more often than once a second."""
+    monkeypatch.setattr(config, "PATROL_SECONDS", 0.05)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.05)
 
 
 @pytest.fixture
