@@ -25,10 +25,47 @@ for name in ("nightly", "weekly"):
         ("json.nothing", "there is no file or module json.nothing: name a file"),
         ("./", "./ is a folder: name a file in it"),
         ("a flow", "there is no file a flow: looked for "),
+        ("", "FILE_OR_MODULE is '': name a file such as etl.py"),
+        (" ", "FILE_OR_MODULE is ' ': name a file such as etl.py"),
+        ("etl.py:etl", "there is no file etl.py:etl: name the workflow after a space, etl.py etl"),
+        ("sub", "sub is a folder: name a file in it"),
+        ("sub/extrac", "there is no file sub/extrac: did you mean sub/extract.py?"),
+        ("\x1b[31m.py", r"there is no file '\x1b[31m.py': looked for '"),
+        ("\u202eetl.py", r"there is no file '\u202eetl.py': did you mean etl.py?"),
+        ("x" * 5000, "there is no file or module 'xxx"),
+        (os.fsdecode(b"\xff.py"), r"there is no file '\udcff.py': looked for '"),
     ],
 )
 def test_a_file_or_module_that_is_not_there(folder, target, message):
-    assert message in folder.refused("run", target)
+    folder.path.joinpath("sub").mkdir()
+    folder.write("sub/extract.py", "")
+    said = folder.refused("run", target)
+    assert message in said
+    assert len(said) < 1000
+
+
+def test_tasks_that_are_in_no_workflow_are_named(folder):
+    folder.write("loose.py", "import cloaca\n@cloaca.task\ndef extract(context): ...\n")
+    assert "loose.py declares 'extract' and registers no workflow: put them into a block" in folder.refused(
+        "run", "loose.py"
+    )
+
+
+def test_a_constructor_that_exits_says_so(folder):
+    folder.write(
+        "exits.py", "import sys, cloaca\ncloaca.register_workflow_constructor('w', lambda: sys.exit(0))\n"
+    )
+    assert "the constructor of workflow 'w' failed with SystemExit: 0" in folder.refused("run", "exits.py")
+
+
+@pytest.mark.parametrize("name", ["", " ", "\x1b[31m", "x" * 5000, "'; drop table x", os.fsdecode(b"\xff")])
+def test_a_workflow_or_execution_of_a_hostile_name_is_not_there(folder, name):
+    said = [folder.refused("run", "etl.py", name)]
+    folder.run("run", "etl.py")
+    said.append(folder.refused("run", "etl.py", "--resume", name))
+    assert "is not in etl.py: it registers 'etl'" in said[0]
+    assert "is not in sqlite:///" in said[1] or "--resume is " in said[1]
+    assert all(line.isprintable() and len(line) < 500 for text in said for line in text.splitlines())
 
 
 def test_a_module_that_raises_shows_its_own_traceback_only(folder):
@@ -95,6 +132,13 @@ def test_the_name_is_needed_where_there_are_several_and_the_nearest_is_named(fol
         ("@none.json", "the file 'none.json' of --context cannot be read: No such file or directory"),
         ("@.", "the file '.' of --context cannot be read: Is a directory"),
         ("@etl.py", "the file 'etl.py' of --context is not JSON: "),
+        (os.fsdecode(b'{"a": "\xff"}'), "--context is not UTF-8 text: write it to a file"),
+        ('{"a": 1e999}', "context key 'a': inf cannot be stored as JSON"),
+        ('{"a": ' + "9" * 5000 + "}", "--context cannot be read as JSON: Exceeds the limit"),
+        ("{'a': 1}", "in double quotes at line 1, column 2"),
+        ("n=1", "--context is not JSON: "),
+        ("@", "the file '' of --context cannot be read: No such file or directory"),
+        ("@\x1b[31m", r"the file '\x1b[31m' of --context cannot be read: No such file or directory"),
         ("@deep.json", "the file 'deep.json' of --context cannot be read as JSON: "),
     ],
 )
@@ -108,11 +152,23 @@ def test_a_context_that_cannot_be(folder, context, message):
     [
         ("etl.db", "'etl.db' is not a database URL"),
         ("sqlite:///etl.py", "is damaged or is not a SQLite database"),
+        ("", "'' is not a database URL"),
+        ("sqlite:///.", "names no file"),
+        (
+            "mysql://ada:secret@host/app",
+            "'mysql://ada:***@host/app' is not a database URL this release knows",
+        ),
+        (os.fsdecode(b"sqlite:///\xff.db"), r"'sqlite:///\udcff.db' holds '\udcff', which nobody can see"),
+        ("sqlite:///%00.db", "'sqlite:///%00.db' has an escape that is no character"),
+        ("sqlite:///etl.db?mod=ro", "unknown database option 'mod': did you mean 'mode'?"),
+        ("sqlite:///etl.db?mode=rw", "etl.db does not exist, and mode=rw creates none"),
         ("sqlite:///far/etl.db", "the database's folder does not exist"),
     ],
 )
 def test_a_database_that_cannot_be_used(folder, url, message):
-    assert message in folder.refused("run", "etl.py", "--db", url)
+    said = folder.refused("run", "etl.py", "--db", url)
+    assert message in said
+    assert "secret" not in said
 
 
 def test_what_cannot_be_resumed(folder):

@@ -24,6 +24,10 @@ def read_context(typed: str) -> dict[str, Any]:
     if typed.startswith("@"):
         where = f"the file {typed[1:]!r} of --context"
         return _parsed(_text_of(typed[1:]), where=where)
+    if any("\udc80" <= character <= "\udcff" for character in typed):
+        raise Refused(
+            "--context is not UTF-8 text: write it to a file in UTF-8 and name that, --context @FILE"
+        )
     return _parsed(typed, where="--context")
 
 

@@ -19,6 +19,7 @@ from cloaca.authoring.workflow import Workflow
 from cloaca.cli.exits import Refused
 
 _OURS = (os.path.dirname(cloaca.__file__) + os.sep, os.path.dirname(importlib.__file__) + os.sep)
+_LONGEST = 300
 _GUARD = "if __name__ == '__main__'"
 
 
@@ -56,17 +57,23 @@ def load(target: str) -> Loaded:
     Raises:
         Refused: There is no such file or module, its import raises, or it registers no workflow.
     """
+    if not target.strip():
+        raise Refused(f"FILE_OR_MODULE is {target!r}: name a file such as etl.py, or a module")
     before = set(registry.registered_names())
+    tasks = set(registry.current().task_ids())
     module = _from_file(target) if _is_path(target) else _from_name(target)
     names = [name for name in registry.registered_names() if name not in before]
     if not names:
-        raise Refused(_nothing_in(target, module))
+        declared = [task for task in registry.current().task_ids() if task not in tasks]
+        raise Refused(_nothing_in(target, module, declared))
     return Loaded(target, names)
 
 
 def _is_path(target: str) -> bool:
     is_dotted_name = all(part.isidentifier() for part in target.split("."))
-    return not is_dotted_name or target.endswith(".py") or os.path.isfile(target)
+    if not is_dotted_name or target.endswith(".py") or os.path.isfile(target):
+        return True
+    return os.path.isdir(target) and not os.path.isfile(os.path.join(target, "__init__.py"))
 
 
 def _from_file(target: str) -> ModuleType:
@@ -91,21 +98,31 @@ def _from_file(target: str) -> ModuleType:
 
 
 def _check_file(target: str, path: str) -> None:
+    typed = _typed(target)
     if os.path.isdir(path):
-        raise Refused(f"{target} is a folder: name a file in it, or a package by its dotted name")
+        raise Refused(f"{typed} is a folder: name a file in it, or a package by its dotted name")
     if not os.path.exists(path):
-        folder, file = os.path.split(path)
+        file, colon, workflow = target.rpartition(":")
+        if colon and os.path.exists(file):
+            raise Refused(f"there is no file {typed}: name the workflow after a space, {file} {workflow}")
+        folder = os.path.dirname(path)
         if not os.path.isdir(folder):
-            raise Refused(f"there is no file {target}: there is no folder {folder}")
-        raise Refused(f"there is no file {target}: {_nearest_file(folder, file) or f'looked for {path}'}")
+            raise Refused(f"there is no file {typed}: there is no folder {_typed(folder)}")
+        raise Refused(f"there is no file {typed}: {_nearest_file(target) or f'looked for {_typed(path)}'}")
 
 
-def _nearest_file(folder: str, file: str) -> str:
+def _typed(text: str) -> str:
+    """As it was typed, unless that would steer the terminal or fill it."""
+    return text if text.isprintable() and len(text) <= _LONGEST else shown(text)
+
+
+def _nearest_file(target: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and only errors need it
 
-    names = [name.removesuffix(".py") for name in os.listdir(folder) if name.endswith(".py")]
-    close = get_close_matches(file.removesuffix(".py"), names, n=1)
-    return f"did you mean {close[0]}.py?" if close else ""
+    folder, file = os.path.split(target)
+    names = [name.removesuffix(".py") for name in os.listdir(folder or ".") if name.endswith(".py")]
+    close = get_close_matches(file[:_LONGEST].removesuffix(".py"), names, n=1)
+    return f"did you mean {_typed(os.path.join(folder, close[0]))}.py?" if close else ""
 
 
 def _from_name(target: str) -> ModuleType:
@@ -116,10 +133,11 @@ def _from_name(target: str) -> ModuleType:
             return importlib.import_module(target)
         except ModuleNotFoundError as error:
             if error.name is not None and f"{target}.".startswith(f"{error.name}."):
-                hint = _nearest_file(os.getcwd(), target) or (
-                    "name a file such as etl.py, or a module that Python finds from here"
+                hint = (
+                    _nearest_file(target)
+                    or "name a file such as etl.py, or a module that Python finds from here"
                 )
-                raise Refused(f"there is no file or module {target}: {hint}") from None
+                raise Refused(f"there is no file or module {_typed(target)}: {hint}") from None
             raise
 
     return _imported(target, run)
@@ -156,13 +174,18 @@ def _without_ours(trace: TracebackType | None) -> TracebackType | None:
     return linked
 
 
-def _nothing_in(target: str, module: ModuleType) -> str:
+def _nothing_in(target: str, module: ModuleType, tasks: list[str]) -> str:
     for name, value in vars(module).items():
         if isinstance(value, Workflow):
             return (
                 f"{target} registers no workflow: it builds {shown(value.name)} and does not register it: add "
                 f"cloaca.register_workflow_constructor({value.name!r}, lambda: {name})"
             )
+    if tasks:
+        return (
+            f"{target} declares {listed(tasks)} and registers no workflow: put them into a block, "
+            "with cloaca.WorkflowBuilder(...), at the top level of the file"
+        )
     return (
         f"{target} registers no workflow: write one with cloaca.WorkflowBuilder(...) as a block at the top level of "
         f"the file; what is under {_GUARD} does not run here"

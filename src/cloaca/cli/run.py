@@ -89,6 +89,8 @@ def run(
 def _checked(order: Order) -> dict[str, Any]:
     """The initial context, after what can be said before anything is loaded."""
     if order.resume is not None:
+        if not order.resume.strip():
+            raise Refused(f"--resume is {order.resume!r}: give the id of an execution, as it was printed")
         if order.context is not None:
             raise Refused(
                 "--context cannot be given with --resume: an execution keeps the context it was started with"
