@@ -23,6 +23,8 @@ CloacaException
     ├── MigrationError
     └── SchemaError               (ValueError)
 
+LeaseLost                         (BaseException: no ``except Exception`` of a body's holds it up)
+
 Each also derives from the builtin that callers would catch, and each pickles, attributes included.
 """
 
@@ -40,6 +42,7 @@ __all__ = [
     "ExecutionNotFoundError",
     "IdempotencyError",
     "InvalidDatabaseUrl",
+    "LeaseLost",
     "MigrationError",
     "RunnerError",
     "SchemaError",
@@ -57,7 +60,7 @@ __all__ = [
 ]
 
 
-def _restored(cls: type[CloacaException], args: tuple[Any, ...], state: dict[str, Any]) -> CloacaException:
+def _restored(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
     error = cls.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
@@ -203,3 +206,19 @@ class MigrationError(DatabaseError):
 
 class SchemaError(DatabaseError, ValueError):
     """A schema, or the tenant it belongs to, cannot be what was asked for; no password is ever in it."""
+
+
+class LeaseLost(BaseException):
+    """The runner of a body does not own its execution any more: what the body leaves is not stored.
+
+    Another runner has taken the execution over, because this one was stopped or cut off for longer than its lease, and
+    runs the task again. It is a ``BaseException``, so that a body's own retries do not go on after it.
+    """
+
+    def __init__(self, message: str, *, execution_id: str, task_id: str) -> None:
+        super().__init__(message)
+        self.execution_id = execution_id
+        self.task_id = task_id
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args, self.__dict__.copy())

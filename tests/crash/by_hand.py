@@ -14,7 +14,7 @@ from cloaca.engine.events import Answer, Message, NewExecution, StartRequest
 from cloaca.engine.executors import Executors
 from cloaca.engine.plan import EngineSettings
 from cloaca.executors.body import call_body, delta_of
-from cloaca.executors.job import Job, Outcome
+from cloaca.executors.job import Interruption, Job, Outcome
 from cloaca.executors.slots import Slots
 from cloaca.insights import read_record
 from cloaca.model.context import Context
@@ -48,7 +48,10 @@ class EagerExecutor:
     def submit_exclusively(self, job: Job) -> None:
         self.submit([job])
 
-    def abandon(self, job: Job) -> None:
+    def drop(self, execution_id: str) -> None:
+        pass
+
+    def abandon(self, job: Job, why: Interruption) -> None:
         pass
 
     def wake(self) -> None:

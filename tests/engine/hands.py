@@ -49,8 +49,11 @@ class HandExecutor:
         self.jobs.append(job)
         self.slots.run_exclusively(job)
 
-    def abandon(self, job):
-        job.cancelled = True
+    def drop(self, execution_id):
+        self.slots.drop(execution_id)
+
+    def abandon(self, job, why):
+        job.interruption = why
         self.slots.finish(job)
 
     def wake(self):

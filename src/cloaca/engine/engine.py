@@ -34,7 +34,7 @@ from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
 from cloaca.engine.watch import Watch
 from cloaca.errors import DatabaseError, RunnerError
-from cloaca.executors.job import Outcome, timeout_failure
+from cloaca.executors.job import Outcome, lease_lost, timeout_failure
 from cloaca.model.execution import ExecutionState, Failed, FinishRow, RetryDue, Succeeded, advance, begin
 from cloaca.model.view import View
 from cloaca.store.rows import StartRow
@@ -271,7 +271,7 @@ class Engine:
                 self.turn(())
         self.turn(self._take_all())
         for job in self.core.executors.running():
-            job.cancelled = True
+            job.interruption = lease_lost
         self.ownership.leave()
 
     def _take_all(self) -> list[Message]:

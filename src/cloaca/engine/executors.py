@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from cloaca.executors.job import Job
+from cloaca.executors.job import Interruption, Job, workflow_timed_out
 from cloaca.executors.slots import Slots
 
 
@@ -24,7 +24,10 @@ class Executor(Protocol):
     def submit_exclusively(self, job: Job) -> None:
         """Run this one although the others are held."""
 
-    def abandon(self, job: Job) -> None:
+    def drop(self, execution_id: str) -> None:
+        """Forget what waits of an execution that was taken over, and tell what runs of it."""
+
+    def abandon(self, job: Job, why: Interruption) -> None:
         """Take the slot of a job whose body does not end."""
 
     def wake(self) -> None:
@@ -69,9 +72,9 @@ class Executors:
         """Run this one although the others are held."""
         self._for(job).submit_exclusively(job)
 
-    def abandon(self, job: Job) -> None:
-        """Take the slot of a job whose body does not end."""
-        self._for(job).abandon(job)
+    def abandon(self, job: Job, why: Interruption) -> None:
+        """Take the slot of a job whose body does not end, and have it raise why."""
+        self._for(job).abandon(job, why)
 
     @property
     def idle(self) -> bool:
@@ -111,16 +114,16 @@ class Executors:
             executor.wake()
 
     def give_up(self, execution_id: str) -> None:
-        """Forget an execution, and take the slots of what still runs of it."""
-        self.drop(execution_id)
+        """Forget an execution that has run for too long, and take the slots of what still runs of it."""
         for job in self.running():
             if job.execution_id == execution_id:
-                self.abandon(job)
+                self.abandon(job, workflow_timed_out)
+        self.drop(execution_id)
 
     def drop(self, execution_id: str) -> None:
         """Forget what waits of an execution, and tell what runs of it."""
         for executor in self._all:
-            executor.slots.drop(execution_id)
+            executor.drop(execution_id)
 
     def drain(self) -> None:
         """Forget what waits, and start nothing more."""

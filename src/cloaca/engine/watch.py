@@ -6,7 +6,7 @@ import math
 
 from cloaca.engine.core import Core
 from cloaca.engine.turn import Turn
-from cloaca.executors.job import Job, timeout_failure
+from cloaca.executors.job import Job, task_timed_out, timeout_failure
 from cloaca.model.execution import Failed
 from cloaca.store.rows import RunningRow
 
@@ -57,7 +57,7 @@ class Watch:
             turn.batch.running.append(row)
 
     def _time_out(self, job: Job, turn: Turn) -> None:
-        self._core.executors.abandon(job)
+        self._core.executors.abandon(job, task_timed_out)
         if self._core.expects(job):
             event = Failed(
                 job.node, job.attempt, timeout_failure(job), job.started_at, self._core.clock.now()

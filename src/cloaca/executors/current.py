@@ -62,3 +62,14 @@ def slot_lent() -> Iterator[None]:
     else:
         with attempt.slot_lent():
             yield
+
+
+def raise_if_cancelled() -> None:
+    """End the body that runs here, if one does and nobody waits for it any more.
+
+    Raises:
+        LeaseLost, TaskTimeoutError, WorkflowTimeoutError: As ``TaskHandle.raise_if_cancelled``.
+    """
+    attempt = current_attempt.get()
+    if attempt is not None:
+        attempt.job.raise_if_cancelled()

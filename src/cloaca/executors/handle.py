@@ -37,8 +37,17 @@ class TaskHandle:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for this attempt any more: it timed out, or its execution was taken away."""
+        """Whether nobody waits for this attempt any more: it timed out, or its execution was taken over."""
         return self._job.cancelled
+
+    def raise_if_cancelled(self) -> None:
+        """End the body if nobody waits for it any more; a long loop calls it between two steps.
+
+        Raises:
+            LeaseLost: Another runner has taken the execution over. No ``except Exception`` catches it.
+            TaskTimeoutError, WorkflowTimeoutError: The body or its execution has run for longer than its limit.
+        """
+        self._job.raise_if_cancelled()
 
     def __repr__(self) -> str:
         return f"TaskHandle(task={self._job.task.id!r}, attempt={self.attempt})"

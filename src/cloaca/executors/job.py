@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cloaca.authoring.task import Task
+from cloaca.errors import LeaseLost, TaskTimeoutError, WorkflowTimeoutError
 from cloaca.model.delta import Delta
 from cloaca.model.execution import Failure
 from cloaca.model.view import View
@@ -23,7 +24,7 @@ class Job:
     """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall) are set when a slot takes it."""
 
     __slots__ = (
-        "attempt", "cancelled", "execution_id", "fence", "node", "noted", "started", "started_at", "task",
+        "attempt", "execution_id", "fence", "interruption", "node", "noted", "started", "started_at", "task",
         "timeout_seconds", "view", "waits", "workflow_name",
     )  # fmt: skip
 
@@ -48,11 +49,27 @@ class Job:
         self.timeout_seconds = timeout_seconds
         self.started = 0.0
         self.started_at = 0.0
-        self.cancelled = False
+        self.interruption: Interruption | None = None
+        """Makes what its body is to raise, once nobody waits for it any more."""
         self.waits = False
         """Whether its body waits for an execution that it has started."""
         self.noted = False
         """Whether it is known to the engine's watch as running for long."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for this attempt any more."""
+        return self.interruption is not None
+
+    def raise_if_cancelled(self) -> None:
+        """End the body if nobody waits for it any more.
+
+        Raises:
+            LeaseLost: Its execution was taken over by another runner.
+            TaskTimeoutError, WorkflowTimeoutError: It or its execution has run for longer than its limit.
+        """
+        if self.interruption is not None:
+            raise self.interruption(self)
 
     def __repr__(self) -> str:
         return f"<Job {self.execution_id}/{self.task.id} attempt {self.attempt}>"
@@ -89,6 +106,31 @@ def _shortened(text: str, most: int) -> str:
         return text
     half = most // 2
     return f"{text[:half]}... ({len(text) - 2 * half} characters left out) ...{text[-half:]}"
+
+
+Interruption = Callable[[Job], BaseException]
+
+
+def lease_lost(job: Job) -> LeaseLost:
+    """What a body raises whose execution belongs to another runner by now."""
+    message = (
+        f"execution {job.execution_id} was taken over by another runner while attempt {job.attempt} of task "
+        f"{job.task.id!r} ran here: what it leaves is not stored, the task runs again there"
+    )
+    return LeaseLost(message, execution_id=job.execution_id, task_id=job.task.id)
+
+
+def task_timed_out(job: Job) -> TaskTimeoutError:
+    """What a body raises that has run for longer than its limit."""
+    message = timeout_failure(job).message
+    return TaskTimeoutError(message, task_id=job.task.id, timeout_seconds=job.timeout_seconds)
+
+
+def workflow_timed_out(job: Job) -> WorkflowTimeoutError:
+    """What a body raises whose execution has run for longer than its limit."""
+    return WorkflowTimeoutError(
+        f"execution {job.execution_id} took longer than its workflow_timeout_seconds while task {job.task.id!r} ran"
+    )
 
 
 def timeout_failure(job: Job) -> Failure:

@@ -12,7 +12,7 @@ from cloaca.clock import Clock
 from cloaca.executors.body import Encoders, call_body, delta_of
 from cloaca.executors.current import CurrentAttempt, current_attempt
 from cloaca.executors.forked import leave_if_forked
-from cloaca.executors.job import Job, Outcome, failure_of
+from cloaca.executors.job import Interruption, Job, Outcome, failure_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
 
@@ -60,9 +60,14 @@ class LoopExecutor:
         if self.slots.available:
             self._loop.call_soon_threadsafe(self._launch)
 
-    def abandon(self, job: Job) -> None:
+    def drop(self, execution_id: str) -> None:
+        """Forget what waits of an execution that was taken over, and cancel what runs of it."""
+        for job in self.slots.drop(execution_id):
+            self._loop.call_soon_threadsafe(self._cancel, job)
+
+    def abandon(self, job: Job, why: Interruption) -> None:
         """Cancel a job whose body does not end, and take its slot."""
-        job.cancelled = True
+        job.interruption = why
         self.slots.finish(job)
         self._loop.call_soon_threadsafe(self._cancel, job)
         self.wake()

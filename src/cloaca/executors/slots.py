@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from cloaca.clock import Clock
 from cloaca.executors.fair import FairQueue
-from cloaca.executors.job import Job
+from cloaca.executors.job import Job, lease_lost
 
 
 class Slots:
@@ -102,14 +102,15 @@ class Slots:
         with self._lock:
             self._held = False
 
-    def drop(self, execution: str) -> None:
-        """Forget what waits of an execution, and tell what runs of it that nobody waits any more."""
+    def drop(self, execution: str) -> list[Job]:
+        """Forget what waits of an execution that was taken over, and tell what runs of it, which is returned."""
         with self._lock:
             self._queue.drop(execution)
             self._exclusive = deque(job for job in self._exclusive if job.execution_id != execution)
-            for job in self._running.values():
-                if job.execution_id == execution:
-                    job.cancelled = True
+            running = [job for job in self._running.values() if job.execution_id == execution]
+            for job in running:
+                job.interruption = lease_lost
+            return running
 
     def drain(self) -> list[Job]:
         """Take out what waits, and start nothing more."""

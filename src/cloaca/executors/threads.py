@@ -13,7 +13,7 @@ from cloaca.clock import Clock
 from cloaca.executors.body import Encoders, call_body, delta_of
 from cloaca.executors.current import CurrentAttempt, current_attempt
 from cloaca.executors.forked import leave_if_forked
-from cloaca.executors.job import Job, Outcome, failure_of
+from cloaca.executors.job import Interruption, Job, Outcome, failure_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
 
@@ -79,13 +79,17 @@ class ThreadExecutor:
             # The interpreter is ending: what waits is handed over, nobody is at fault.
             logger.info("no thread for another body: %s", error)
 
-    def abandon(self, job: Job) -> None:
+    def drop(self, execution_id: str) -> None:
+        """Forget what waits of an execution that was taken over, and tell what runs of it."""
+        self.slots.drop(execution_id)
+
+    def abandon(self, job: Job, why: Interruption) -> None:
         """Take the slot of a job whose body does not end; its thread is left to itself."""
-        job.cancelled = True
+        job.interruption = why
         if self.slots.finish(job):
             logger.warning(
-                "task %r of execution %s is stuck: its thread still runs after %g s and cannot be stopped",
-                job.task.id, job.execution_id, job.timeout_seconds,
+                "task %r of execution %s is stuck: its thread still runs after %.2f s and cannot be stopped",
+                job.task.id, job.execution_id, self._clock.monotonic() - job.started,
             )  # fmt: skip
             self.wake()
 

@@ -31,7 +31,7 @@ from cloaca.errors import (
     RunnerError,
     SchemaError,
 )
-from cloaca.executors.current import CurrentAttempt, current_attempt
+from cloaca.executors.current import CurrentAttempt, current_attempt, raise_if_cancelled
 from cloaca.executors.threads import ThreadExecutor
 from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
 from cloaca.runner.executions import Executions
@@ -275,6 +275,7 @@ class DefaultRunner(Executions):
         import asyncio  # noqa: PLC0415 - only those who await pay for it
 
         self._before_use()
+        raise_if_cancelled()
         request = self._request(workflow, [context], idempotency_key)
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Any] = loop.create_future()
@@ -325,6 +326,7 @@ class DefaultRunner(Executions):
 
     def _check_thread(self, method: str, instead: str) -> None:
         self._before_use()
+        raise_if_cancelled()
         check_no_loop(method, instead)
         if threading.current_thread() is self._engine.thread:
             raise RunnerError(

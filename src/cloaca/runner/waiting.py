@@ -11,6 +11,7 @@ from typing import Any
 
 from cloaca.engine.completions import ELSEWHERE, Completions, Finished, News
 from cloaca.errors import ExecutionNotFoundError, RunnerError
+from cloaca.executors.current import raise_if_cancelled
 from cloaca.insights import StructureOf, read_record
 from cloaca.model.states import Status
 from cloaca.runner.result import WorkflowResult
@@ -92,6 +93,7 @@ class Waiting:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         is_watched = False
         while True:
+            raise_if_cancelled()
             if signal is None:
                 signal = Signal()
                 self._completions.wait(execution_id, signal.set)
@@ -119,6 +121,7 @@ class Waiting:
         loop = asyncio.get_running_loop()
         is_watched = False
         while True:
+            raise_if_cancelled()
             arrived: asyncio.Future[Any] = loop.create_future()
 
             def arrive(value: News, arrived: asyncio.Future[Any] = arrived) -> None:
