@@ -20,14 +20,14 @@ _numbers = itertools.count(1)
 class Guarded:
     """A new database; ``admin`` creates tenants in it, all of whose roles are dropped at the end."""
 
-    def __init__(self, stack):
+    def __init__(self):
         self.server = postgres.Server(Path(os.environ[FOLDER]))
         self.server.start()
         self.url = postgres.new_database(self.server.url)
         self.name = self.url.partition("?")[0].rpartition("/")[2]
         self.admin = cloaca.DatabaseAdmin(self.url)
         self.db = psycopg.connect(self.url, autocommit=True)
-        self._stack = stack
+        self._stack = contextlib.ExitStack()
         self._roles = []
 
     def role(self):
@@ -75,12 +75,18 @@ class Guarded:
                 db.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
 
 
-@pytest.fixture
-def guarded():
+@contextlib.contextmanager
+def new_guarded():
     with contextlib.ExitStack() as stack:
-        database = Guarded(stack)
+        database = Guarded()
         stack.callback(database.close)
         # What tenants have opened is closed before what they have opened it on.
-        with contextlib.ExitStack() as of_tenants:
-            database._stack = of_tenants
-            yield database
+        database._stack = stack.enter_context(contextlib.ExitStack())
+        yield database
+
+
+@pytest.fixture
+def guarded():
+    """A new database for tenants."""
+    with new_guarded() as database:
+        yield database

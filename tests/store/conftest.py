@@ -4,6 +4,7 @@ import pytest
 
 from tests import databases
 from tests.store.rows import NOW
+from tests.tenancy import guarded  # noqa: F401 - a fixture
 
 
 class Place:

@@ -110,8 +110,12 @@ def open_connection(url: PostgresUrl) -> Connection:
         db = psycopg.connect(**(ALWAYS | patience | url.options), autocommit=True)  # type: ignore[arg-type]
         _set_up(db)
     except psycopg.Error as error:
-        raise ConnectionError(explained(error, url), database_url=url.text) from error
-    return db
+        refused = ConnectionError(explained(error, url), database_url=url.text)
+        # The driver's own error holds on to all that it connected with, the password too.
+        refused.__cause__ = type(error)(*error.args)
+    else:
+        return db
+    raise refused
 
 
 def _set_up(db: Connection) -> None:
@@ -252,6 +256,8 @@ def explained(error: BaseException, url: PostgresUrl) -> str:
         if password := url.options.get(name):
             text = text.replace(str(password), "***")
     state = getattr(error, "sqlstate", None)
+    if state is None and "FATAL:" in text:
+        return f"{url.text} refuses the connection ({text}): check user, password and database, or wait until it is ready"
     if state is None and isinstance(error, psycopg.OperationalError):
         return f"{url.text} cannot be reached ({text}): check the server, host and port"
     meaning = MEANINGS.get(state or "", "{text}")
