@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import os
+import pickle
+import traceback
 from pathlib import Path
 
 import psycopg
@@ -13,6 +15,24 @@ import cloaca
 from cloaca.runner.stores import store_of
 from tests import postgres
 from tests.conftest import FOLDER
+
+NOBODY = "postgresql://ada:pass-phrase@127.0.0.1:1/app"
+"""Where no server listens."""
+
+HOSTILE = [
+    "x; drop schema public cascade; --",
+    'x" authorization postgres; --',
+    "x' or '1'='1",
+    "x\0y",
+    "../x",
+    "\u202exyz",
+    "tenänt",
+    "{user}",
+    "%s",
+    " ",
+    "x\n",
+    "\ud800",
+]
 
 _numbers = itertools.count(1)
 
@@ -90,3 +110,27 @@ def guarded():
     """A new database for tenants."""
     with new_guarded() as database:
         yield database
+
+
+@pytest.fixture
+def runner_of(guarded):
+    """Runners and clients on URLs; closed before the database is gone."""
+    with contextlib.ExitStack() as stack:
+
+        def make(url, *, make=cloaca.DefaultRunner, **options):
+            made = make(url, **options)
+            stack.enter_context(made)
+            return made
+
+        yield make
+
+
+def whole(error):
+    """All that could be shown of an error: its chain, its attributes, its pickle."""
+    shown = "".join(traceback.format_exception(error))
+    while error is not None:
+        shown += f"{error!r}{vars(error)!r}"
+        with contextlib.suppress(TypeError, pickle.PicklingError):
+            shown += pickle.dumps(error).decode("latin-1")
+        error = error.__cause__ or error.__context__
+    return shown

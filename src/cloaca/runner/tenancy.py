@@ -97,7 +97,13 @@ class DatabaseAdmin:
             SchemaError: A name is not allowed or is taken, the password cannot be one, or every role has rights in some
                 schema, so that this one would have them too. Nothing was created.
             DatabaseError: The server cannot be reached, or refuses. Nothing was created.
+            TypeError: It is given something else than a ``TenantConfig``.
         """
+        if not isinstance(config, TenantConfig):
+            raise TypeError(
+                f"create_tenant takes a TenantConfig, not a {type(config).__name__}: write "
+                "TenantConfig(schema_name, username)"
+            )
         schema = check_name(config.schema_name, what="Schema")
         username = check_name(config.username, what="User")
         password = _checked_password(config.password) if config.password else _generated_password()

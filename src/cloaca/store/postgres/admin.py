@@ -43,7 +43,7 @@ class TenantAdmin:
         with self._working(f"tenant {username!r} with schema {schema!r} was not created") as db:
             named = _Named(db, schema=schema, user=username, database=db.info.dbname)
             verifier = db.pgconn.encrypt_password(password.encode(), username.encode(), b"scram-sha-256")
-            with db.transaction():
+            with self._transaction(db):
                 named.do("take_turns")
                 _check_free(named, schema, username)
                 named.do("create_role", verifier=sql.Literal(verifier.decode()))
@@ -61,12 +61,13 @@ class TenantAdmin:
         """
         with self._working(f"tenant {username!r} with schema {schema!r} was not removed") as db:
             named = _Named(db, schema=schema, user=username)
-            role = _check_tenant(named, schema, username)
-            if not named.ask("is_superuser")[0][0]:
-                named.do("become_member")
-            named.do("shut_out")
+            with self._transaction(db):
+                role = _check_tenant(named, schema, username)
+                if not named.ask("is_superuser")[0][0]:
+                    named.do("become_member")
+                named.do("shut_out")
             named.ask("end_sessions", role)
-            with db.transaction():
+            with self._transaction(db):
                 named.do("drop_schema")
                 named.do("drop_rights")
                 named.do("drop_role")
@@ -75,14 +76,19 @@ class TenantAdmin:
     def _working(self, failed: str) -> Iterator[Connection]:
         with open_connection(self._url) as db:
             try:
-                # For the session, or for whoever's transactions a pooler lets through: the statements are few and short.
-                milliseconds = str(round(self._command_timeout * 1000))
-                db.execute("select pg_catalog.set_config('statement_timeout', %s, false)", (milliseconds,))
                 yield db
             except (psycopg.errors.DuplicateObject, psycopg.errors.DuplicateSchema) as error:
                 raise SchemaError(f"{failed}: {explained(error, self._url)}") from error
             except psycopg.Error as error:
                 raise DatabaseError(f"{failed}: {explained(error, self._url)}") from error
+
+    @contextmanager
+    def _transaction(self, db: Connection) -> Iterator[None]:
+        with db.transaction():
+            # Behind a pooler what is set for longer than a transaction is set for others too.
+            milliseconds = str(round(self._command_timeout * 1000))
+            db.execute("select pg_catalog.set_config('statement_timeout', %s, true)", (milliseconds,))
+            yield
 
 
 class _Named:

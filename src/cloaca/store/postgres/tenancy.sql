@@ -63,13 +63,13 @@ where n.nspname = %s and r.rolname = %s and r.rolname <> current_user
 
 -- name: list_belongings
 -- What would be lost, or would keep the role from being dropped: what it owns outside its schema, and anything in
--- another database.
+-- another database. Large objects lie in no schema, any role may make them, and they go with it.
 select case when d.dbid in (0, here.oid) then pg_describe_object(d.classid, d.objid, d.objsubid)
     else 'something in database ' || coalesce((select quote_ident(datname) from pg_database where oid = d.dbid), '?') end
 from pg_shdepend d, (select oid from pg_database where datname = current_database()) here
 where d.refclassid = 'pg_authid'::regclass and d.refobjid = %s
     and (d.dbid not in (0, here.oid) or (
-        d.deptype = 'o' and d.classid <> 'pg_default_acl'::regclass
+        d.deptype = 'o' and d.classid not in ('pg_default_acl'::regclass, 'pg_largeobject'::regclass)
         and (d.classid, d.objid) is distinct from
             ('pg_namespace'::regclass::oid, (select oid from pg_namespace where nspname = %s))
         and coalesce((select i.schema <> %s and i.schema !~ '^pg_temp'
