@@ -240,10 +240,11 @@ def list_summaries(
 def _check_filters(workflow_name: Any, status: Any, limit: Any) -> None:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MOST:
         raise ConfigurationError(f"limit={shown(limit)} must be a whole number from 1 to {_MOST}")
-    if status is not None and status not in list(Status):
-        hint = nearest(str(status).capitalize(), map(str, Status)) or f"there are {', '.join(Status)}"
+    if status is not None and not (is_str(status) and str.__str__(status) in list(Status)):
+        hint = is_str(status) and nearest(str.__str__(status).capitalize(), map(str, Status))
+        hint = hint or f"there are {', '.join(Status)}"
         raise ConfigurationError(f"status={shown(status)} is no status of an execution: {hint}")
-    if workflow_name is not None and not isinstance(workflow_name, str):
+    if workflow_name is not None and not is_str(workflow_name):
         raise ConfigurationError(f"workflow_name={shown(workflow_name)} must be a str, or None for all")
 
 

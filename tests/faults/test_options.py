@@ -143,3 +143,89 @@ def test_the_longest_busy_timeout_is_one_that_sqlite_takes(make_runner):
     runner = make_runner("sqlite:///app.db?timeout=2000000")
     workflow_of("w", body)
     assert runner.start("w").result(SOON).status == "Completed"
+
+
+class Liar:
+    @property
+    def __class__(self):
+        return str
+
+
+FOREIGN = {
+    "unshowable": Unshowable(),
+    "liar": Liar(),
+    "endless int": 10**5000,
+    "64 KB": "x" * 65536,
+    "nan": float("nan"),
+}
+
+
+@pytest.mark.parametrize(
+    "setting", [name for name in cloaca.DefaultRunnerConfig().to_dict() if "pipeline" not in name]
+)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_setting_that_cannot_be_is_refused_in_a_short_line(setting, name):
+    config, given = cloaca.DefaultRunnerConfig(), FOREIGN[name]
+    if name == "endless int" and setting in {
+        "max_concurrent_tasks",
+        "max_concurrent_async_tasks",
+        "retry_attempts",
+        "crash_limit",
+        "window",
+    }:
+        return
+    for call in (
+        lambda: cloaca.DefaultRunnerConfig(**{setting: given}),
+        lambda: setattr(config, setting, given),
+    ):
+        with pytest.raises(cloaca.ConfigurationError) as refused:
+            call()
+        assert str(refused.value).startswith(f"{setting}=")
+        assert len(str(refused.value)) < 500
+    assert config.to_dict() == cloaca.DefaultRunnerConfig().to_dict()
+
+
+TAKES_VALUES = {
+    "status": (lambda of, value: of("runner").list_executions(status=value), cloaca.ConfigurationError),
+    "limit": (lambda of, value: of("runner").list_executions(limit=value), cloaca.ConfigurationError),
+    "timeout of a result": (lambda of, value: of("handle").result(value), cloaca.ConfigurationError),
+    "timeout of a wait": (lambda of, value: of("handle").wait(value), cloaca.ConfigurationError),
+    "timeout of a shutdown": (lambda of, value: of("runner").shutdown(value), cloaca.ConfigurationError),
+    "context": (lambda of, value: of("runner").start("w", value), TypeError),
+    "contexts": (lambda of, value: of("runner").start_many("w", value), TypeError),
+    "config": (lambda of, value: cloaca.DefaultRunner(":memory:", value), cloaca.ConfigurationError),
+    "misspelt setting": (
+        lambda of, value: cloaca.DefaultRunnerConfig(**{"x" * 9999: value}),
+        cloaca.ConfigurationError,
+    ),
+}
+
+
+@pytest.mark.parametrize("where", TAKES_VALUES)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_an_argument_that_cannot_be_is_refused_in_a_short_line(request, runner, where, name):
+    workflow_of("w", body)
+    call, error = TAKES_VALUES[where]
+    with pytest.raises(error) as refused:
+        call(request.getfixturevalue, FOREIGN[name])
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("name", ["unshowable", "liar", "endless int"])
+def test_a_key_of_an_input_or_of_a_start_that_is_no_text_is_refused(runner, name):
+    workflow_of("w", body)
+    given = FOREIGN[name]
+    with pytest.raises(cloaca.IdempotencyError, match="must be a string that is not empty"):
+        runner.start("w", idempotency_key=given)
+    if name != "unshowable":
+        with pytest.raises(TypeError, match="context keys are str: "):
+            runner.start("w", {given: 1})
+    with pytest.raises(cloaca.ConfigurationError, match=r"workflow_name=.* must be a str"):
+        runner.list_executions(workflow_name=given)
+    assert runner.list_executions() == []
+
+
+@pytest.mark.parametrize("tasks", [None, [], ["a"], [body]], ids=["none", "no task", "an id", "a function"])
+def test_a_workflow_made_by_hand_names_the_builder(tasks):
+    with pytest.raises(cloaca.WorkflowValidationError, match=r"by WorkflowBuilder\('w'\)\.add_task"):
+        cloaca.Workflow("w", **({} if tasks is None else {"tasks": tasks}))

@@ -108,9 +108,10 @@ def test_its_tasks_are_numbered_as_the_graphs_nodes(workflow):
 
 def test_it_validates_again(workflow):
     assert workflow.validate() is None
-    broken = Workflow("etl", tasks=[])
-    with pytest.raises(WorkflowValidationError, match="cannot be empty"):
-        broken.validate()
+    twice = task(id="a", dependencies=["b", "b"])(lambda context: None)
+    first = task(id="b")(lambda context: None)
+    with pytest.raises(WorkflowValidationError, match="names 'b' more than once"):
+        Workflow("etl", tasks=[first, twice]).validate()
 
 
 def test_the_representation_names_it(workflow):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from cloaca.authoring.names import checked_name, listed, nearest, shown
+from cloaca.authoring.names import checked_name, is_str, listed, nearest, shown
 from cloaca.authoring.task import AnyTask
 from cloaca.authoring.workflow import Workflow
 from cloaca.errors import WorkflowError, WorkflowNotFoundError, WorkflowValidationError
@@ -170,7 +170,7 @@ class Registry:
         return found
 
     def _missing(self, name: str) -> str:
-        if not isinstance(name, str):
+        if not is_str(name):
             return f"{shown(name)} is no workflow's name: pass a str, or the Workflow that builder.build() returns"
         if name in self._built:
             return (

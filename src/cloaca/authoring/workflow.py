@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from cloaca.authoring.names import listed, nearest, shown
-from cloaca.authoring.task import AnyTask
+from cloaca.authoring.task import AnyTask, Task
 from cloaca.authoring.validation import problems, refusal
 from cloaca.authoring.version import version_of
-from cloaca.errors import TaskNotFoundError
+from cloaca.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca.model.graph import Graph
 
 
@@ -39,10 +39,14 @@ class Workflow:
         self,
         name: str,
         *,
-        tasks: Sequence[AnyTask],
+        tasks: Sequence[AnyTask] = (),
         description: str = "",
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        if not tasks or not all(isinstance(task, Task) for task in tasks):
+            raise WorkflowValidationError(
+                f"workflow {shown(name)} is to be made of tasks by WorkflowBuilder({shown(name)}).add_task(...).build()"
+            )
         self._keep("_bound", tuple(tasks))
         self._keep("_graph", Graph(name, {task.id: task.dependencies for task in tasks}))
         self._keep("_description", description)

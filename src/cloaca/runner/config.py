@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn, cast
 
 from cloaca.engine.plan import PATROL_SECONDS, EngineSettings
 from cloaca.errors import ConfigurationError
+from cloaca.model.shown import shown
 
 
 class _Setting(NamedTuple):
@@ -21,8 +23,8 @@ def _is_whole(value: Any, least: int) -> bool:
 
 
 def _is_seconds(value: Any, *, zero: bool = False) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return is_number and (value > 0 or (zero and value == 0))
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and value <= sys.float_info.max and (value > 0 or (zero and value == 0))
 
 
 def _is_encoders(value: Any) -> bool:
@@ -127,8 +129,8 @@ class DefaultRunnerConfig:
         return settings | {alias: settings[name] for alias, name in ALIASES.items()}
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in SETTINGS)
-        return f"DefaultRunnerConfig({shown})"
+        settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in SETTINGS)
+        return f"DefaultRunnerConfig({settings})"
 
     def engine_settings(self) -> EngineSettings:
         """What the engine needs of it."""
@@ -151,9 +153,9 @@ def checked_timeout(timeout: Any) -> float | None:
     Raises:
         ConfigurationError: It is no time.
     """
-    if timeout is None or timeout == math.inf or _is_seconds(timeout, zero=True):
+    if timeout is None or (type(timeout) is float and timeout == math.inf) or _is_seconds(timeout, zero=True):
         return cast("float | None", timeout)
-    raise ConfigurationError(f"timeout={timeout!r} must be a number of seconds from 0, or None")
+    raise ConfigurationError(f"timeout={shown(timeout)} must be a number of seconds from 0, or None")
 
 
 def _checked_name(name: str, value: Any) -> str:
@@ -163,7 +165,7 @@ def _checked_name(name: str, value: Any) -> str:
     if setting is None:
         _refuse_name(name)
     if not setting.holds(value):
-        raise ConfigurationError(f"{name}={value!r} must be {setting.rule}")
+        raise ConfigurationError(f"{name}={shown(value)} must be {setting.rule}")
     return name
 
 
@@ -178,5 +180,7 @@ def _check_lease(heartbeat: float, lease: float) -> None:
 def _refuse_name(name: str) -> NoReturn:
     import difflib  # noqa: PLC0415 - loaded only to explain a mistake
 
-    nearest = difflib.get_close_matches(name, [*SETTINGS, *ALIASES], n=1, cutoff=0)
-    raise ConfigurationError(f"DefaultRunnerConfig has no setting {name!r}: did you mean {nearest[0]!r}?")
+    nearest = difflib.get_close_matches(name[:255], [*SETTINGS, *ALIASES], n=1, cutoff=0)
+    raise ConfigurationError(
+        f"DefaultRunnerConfig has no setting {shown(name)}: did you mean {nearest[0]!r}?"
+    )

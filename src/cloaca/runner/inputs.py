@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cloaca.authoring.names import UNSTORABLE, shown
+from cloaca.authoring.names import UNSTORABLE, is_str, shown
 from cloaca.clock import new_id
 from cloaca.engine.events import NewExecution
 from cloaca.errors import IdempotencyError
@@ -63,9 +63,9 @@ def _texts(context: Input, encoders: Any) -> dict[str, str]:
     if not isinstance(context, Mapping):
         raise TypeError(f"a context is a Context, a mapping or None, not a {type(context).__name__}")
     for key in context:
-        if not isinstance(key, str):
-            raise TypeError(f"context keys are str: {key!r} is of type {type(key).__name__}")
-    return {key: encode(value, key, encoders) for key, value in context.items()}
+        if not is_str(key):
+            raise TypeError(f"context keys are str: {shown(key)} is of type {type(key).__name__}, convert it")
+    return {str.__str__(key): encode(value, key, encoders) for key, value in context.items()}
 
 
 LONGEST_KEY = 1024
@@ -73,7 +73,7 @@ LONGEST_KEY = 1024
 
 
 def _checked_key(idempotency_key: Any) -> str:
-    if not isinstance(idempotency_key, str) or not idempotency_key:
+    if not is_str(idempotency_key) or not idempotency_key:
         raise IdempotencyError(
             f"idempotency_key={shown(idempotency_key)} must be a string that is not empty: leave it out to start anew"
         )
