@@ -36,8 +36,9 @@ def _own_world(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, request):
-    if "ADMIN_URL" in page.read_text(encoding="utf-8"):
-        monkeypatch.setenv("ADMIN_URL", request.getfixturevalue("postgres_url"))
+    for variable in ("ADMIN_URL", "POSTGRES_URL"):
+        if variable in page.read_text(encoding="utf-8"):
+            monkeypatch.setenv(variable, request.getfixturevalue("postgres_url"))
     Page(page, tmp_path).run()
 
 

@@ -1,6 +1,7 @@
 """What a client is connected to, when, and until when."""
 
 import asyncio
+import contextlib
 import os
 import threading
 
@@ -12,6 +13,7 @@ from cloaca.runner import config, waiting
 from cloaca.store.postgres import connection as driver
 from tests.anywhere import impatience  # noqa: F401 - a fixture
 from tests.runner.test_sharing import in_threads
+from tests.store.pooler import Pooler
 from tests.world import SOON, run, workflow_of
 
 pytestmark = pytest.mark.usefixtures("impatience")
@@ -207,3 +209,12 @@ def test_every_use_in_a_forked_child_is_refused_and_a_client_made_there_works(da
         assert line.startswith("this client belongs to process ")
         assert line.endswith("of which this one was forked: make a client here")
     assert count == "3"
+
+
+def test_behind_a_pooler_it_looks_where_nobody_tells_it(postgres_database, tmp_path):
+    workflow_of("ends", lambda context: context.set("ended", True), id="ends")
+    with contextlib.closing(Pooler(tmp_path, postgres_database)) as pooler:
+        url = pooler.url + "&options=-csearch_path=pooled"
+        with cloaca.DefaultRunner(postgres_database, schema="pooled"), cloaca.Client(url) as client:
+            assert client.start("ends").result(SOON)["ended"]
+            assert client._store._listener is None
