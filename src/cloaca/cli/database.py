@@ -42,6 +42,16 @@ def opened(url: str) -> Iterator[DefaultRunner]:
         runner.shutdown(timeout=GRACE_SECONDS)
 
 
+def check_kept(url: str, *, why: str) -> None:
+    """Refuse a database in memory.
+
+    Raises:
+        Refused: It is one.
+    """
+    if not is_kept(url):
+        raise Refused(f"--db {url} is a database in memory: {why}")
+
+
 def check_exists(url: str) -> None:
     """Refuse a file that is not there, which a runner would make.
 

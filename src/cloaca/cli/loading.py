@@ -7,7 +7,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from types import ModuleType, TracebackType
@@ -21,6 +21,10 @@ from cloaca.cli.exits import Refused
 _OURS = (os.path.dirname(cloaca.__file__) + os.sep, os.path.dirname(importlib.__file__) + os.sep)
 _LONGEST = 300
 _GUARD = "if __name__ == '__main__'"
+
+
+class NothingRegistered(Refused):
+    """What was loaded registers no workflow that was not there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,25 @@ def load(target: str) -> Loaded:
     names = [name for name in registry.registered_names() if name not in before]
     if not names:
         declared = [task for task in registry.current().task_ids() if task not in tasks]
-        raise Refused(_nothing_in(target, module, declared))
+        raise NothingRegistered(_nothing_in(target, module, declared))
     return Loaded(target, names)
+
+
+def load_all(targets: Sequence[str]) -> list[str]:
+    """Load several files or modules, of which one may have imported another, and name the workflows they register.
+
+    Raises:
+        Refused: As for ``load``.
+    """
+    before = set(registry.registered_names())
+    for target in targets:
+        known = set(sys.modules)
+        try:
+            load(target)
+        except NothingRegistered:
+            if target not in known:
+                raise
+    return [name for name in registry.registered_names() if name not in before]
 
 
 def _is_path(target: str) -> bool:

@@ -10,9 +10,10 @@ from cloaca.cli import interrupts
 from cloaca.cli.exits import Refused
 from cloaca.cli.output import prepare_streams
 from cloaca.cli.run import run
+from cloaca.cli.worker import worker
 from cloaca.errors import CloacaException
 
-COMMANDS = (run,)
+COMMANDS = (run, worker)
 
 _EXAMPLE = """\b
 Example:

@@ -370,6 +370,11 @@ class DefaultRunner(Executions):
         self._engine.core.executors.close()
         self._store.close()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes work: false once it was shut down, or its engine has stopped on an error."""
+        return not self._closed and self._engine.ended is None
+
     def __enter__(self) -> Self:
         return self
 
