@@ -63,15 +63,16 @@ def test_a_server_that_is_not_there_is_said_to_be(schema, caught):
     assert "pass-phrase" not in whole(error.value)
 
 
-def test_servers_that_do_not_answer_are_given_up_within_five_seconds():
+@pytest.mark.parametrize("addresses", [1, 2])
+def test_a_server_that_does_not_answer_is_given_up_within_five_seconds(addresses):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        place = ",".join([f"127.0.0.1:{silent.getsockname()[1]}"] * addresses)
         before = time.monotonic()
         with pytest.raises(cloaca.SchemaError, match=r"Failed to set up schema 'acme': .*timeout expired"):
-            cloaca.DefaultRunner.with_schema(f"postgresql://ada@{place},{place}/app", "acme")
-        assert time.monotonic() - before < 5.5
+            cloaca.DefaultRunner.with_schema(f"postgresql://ada@{place}/app", "acme")
+        assert time.monotonic() - before < 5
 
 
 @pytest.mark.parametrize(
