@@ -9,7 +9,7 @@ from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
 from cloaca.authoring import registry
 from cloaca.authoring.names import checked_task_id, is_str, nearest, shown
 from cloaca.authoring.signature import called_function, function_name
-from cloaca.authoring.task import AnyTask, Task
+from cloaca.authoring.task import AnyTask, OnFailure, OnSuccess, Task
 from cloaca.errors import TaskValidationError
 from cloaca.model.retry import BACKOFFS, Backoff, RetryPolicy
 
@@ -38,6 +38,8 @@ def task(
     retry_delay_ms: int | None = None,
     retry_backoff: Backoff | None = None,
     timeout_seconds: float | None = None,
+    on_success: OnSuccess | None = None,
+    on_failure: OnFailure | None = None,
 ) -> Callable[[Callable[P, R_co]], Task[P, R_co]]: ...
 def task(
     function: Callable[..., Any] | None = None,
@@ -49,6 +51,8 @@ def task(
     retry_delay_ms: int | None = None,
     retry_backoff: Backoff | None = None,
     timeout_seconds: float | None = None,
+    on_success: OnSuccess | None = None,
+    on_failure: OnFailure | None = None,
     **unknown: Any,
 ) -> Any:
     """Make the function a task, with or without options.
@@ -68,6 +72,9 @@ def task(
         retry_backoff: ``"fixed"``, ``"linear"`` or ``"exponential"`` (unless given); delays end at 30 seconds or at
             ``retry_delay_ms`` where that is longer.
         timeout_seconds: How long one attempt may take.
+        on_success: Called as ``on_success(task_id, context)`` once the task has completed; the context holds what it wrote.
+        on_failure: Called as ``on_failure(task_id, error, context)`` once it has failed for good. What either of the two
+            raises is logged and changes nothing.
         **unknown: Refused, with the nearest option's name.
 
     Raises:
@@ -88,6 +95,7 @@ def task(
     retry = _retry(retry_attempts, retry_delay_ms, retry_backoff)
     timeout = _timeout(timeout_seconds)
     after = _dependencies(dependencies)
+    callbacks = _callback("on_success", on_success), _callback("on_failure", on_failure)
 
     def declared(body: Callable[P, R_co]) -> Task[P, R_co]:
         body, name = _checked_body(body), id
@@ -99,6 +107,8 @@ def task(
             dependencies=after,
             retry=retry,
             timeout_seconds=timeout,
+            on_success=callbacks[0],
+            on_failure=callbacks[1],
         )
         registry.declare(made)
         return made
@@ -171,6 +181,14 @@ def _timeout(value: Any) -> float | None:
             f"leave it out for no limit of the task's own"
         )
     return float(value)
+
+
+def _callback(option: str, given: Any) -> Any:
+    if given is None or (callable(given) and not inspect.isclass(given)):
+        return given
+    raise TaskValidationError(
+        f"{option} must be a function that is called when the task ends, not {shown(given)}"
+    )
 
 
 def _dependencies(given: Any) -> tuple[str, ...]:

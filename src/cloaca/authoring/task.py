@@ -8,13 +8,28 @@ from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 from cloaca.authoring.signature import Parameter, called_function, signature_of
+from cloaca.model.context import Context
 from cloaca.model.retry import RetryPolicy
+
+OnSuccess: TypeAlias = "Callable[[str, Context], object]"
+OnFailure: TypeAlias = "Callable[[str, str, Context], object]"
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 
 _FIXED = frozenset(
-    {"id", "function", "dependencies", "retry", "timeout_seconds", "is_async", "takes_handle", "parameters"}
+    {
+        "id",
+        "function",
+        "dependencies",
+        "retry",
+        "timeout_seconds",
+        "on_success",
+        "on_failure",
+        "is_async",
+        "takes_handle",
+        "parameters",
+    }
 )
 
 
@@ -29,6 +44,8 @@ class Task(Generic[P, R_co]):
         dependencies: The ids of the tasks it runs after, in declared order.
         retry: How it is retried; None leaves that to the runner.
         timeout_seconds: How long one attempt may take; None leaves that to the runner.
+        on_success: Called with its id and the context it left, once it has completed.
+        on_failure: Called with its id, the error's text and the context it saw, once it has failed for good.
         is_async: Whether the function is a coroutine function.
         takes_handle: Whether its second positional parameter is named ``handle`` or ``task_handle``.
         parameters: Its keyword-only parameters, which are filled from the context.
@@ -39,6 +56,8 @@ class Task(Generic[P, R_co]):
     dependencies: tuple[str, ...]
     retry: RetryPolicy | None
     timeout_seconds: float | None
+    on_success: OnSuccess | None
+    on_failure: OnFailure | None
     is_async: bool
     takes_handle: bool
     parameters: tuple[Parameter, ...]
@@ -51,6 +70,8 @@ class Task(Generic[P, R_co]):
         dependencies: tuple[str, ...] = (),
         retry: RetryPolicy | None = None,
         timeout_seconds: float | None = None,
+        on_success: OnSuccess | None = None,
+        on_failure: OnFailure | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
         signature = signature_of(function, id=id)
@@ -60,6 +81,8 @@ class Task(Generic[P, R_co]):
             dependencies=dependencies,
             retry=retry,
             timeout_seconds=timeout_seconds,
+            on_success=on_success,
+            on_failure=on_failure,
             is_async=inspect.iscoroutinefunction(called_function(function)),
             takes_handle=signature.takes_handle,
             parameters=signature.parameters,
