@@ -1,8 +1,11 @@
 """How often a runner shows that it lives, and how long it may not."""
 
+from types import SimpleNamespace
+
 import pytest
 
 import cloaca
+from cloaca.engine.heartbeat import Heartbeat
 from cloaca.runner.config import DefaultRunnerConfig
 
 
@@ -63,3 +66,17 @@ def test_a_setter_refuses_what_the_constructor_does_and_changes_nothing():
     config.lease_seconds = 8
     config.heartbeat_seconds = 7
     assert (config.heartbeat_seconds, config.lease_seconds) == (7, 8)
+
+
+def test_a_heartbeat_of_less_than_a_second_is_kept():
+    now, beats = [0.0], []
+    core = SimpleNamespace(
+        clock=SimpleNamespace(monotonic=lambda: now[0]),
+        settings=DefaultRunnerConfig(heartbeat_seconds=0.25, lease_seconds=1).engine_settings(),
+        store=SimpleNamespace(beat=lambda: beats.append(now[0])),
+    )
+    heartbeat = Heartbeat(core)
+    for eighth in range(1, 9):
+        now[0] = eighth / 8
+        heartbeat.beat(now[0])
+    assert beats == [0.25, 0.5, 0.75, 1.0]

@@ -233,8 +233,11 @@ class DefaultRunner(Executions):
                 transaction: the execution exists if and only if that commits, and whichever runner claims it runs it.
 
         Raises:
-            IdempotencyError: The key was used with another input, or is empty.
-            WorkflowNotFoundError, TypeError, RunnerError, DatabaseError: As for ``execute``.
+            IdempotencyError: The key was used with another input, or cannot be one.
+            TypeError: A value of the context cannot be stored, or the connection is another driver's.
+            RunnerError: As for ``execute``, or the database is in memory, to which no connection leads.
+            DatabaseError: The start could not be stored, or the connection leads to another file.
+            WorkflowNotFoundError: As for ``execute``.
         """
         self._check_thread("start", "await start_async(...)")
         if connection is not None:
