@@ -348,6 +348,26 @@ def test_a_runner_that_is_silent_for_its_lease_is_replaced_without_suspecting_wh
     assert bench.attempts(execution) == [("a", 1, "Completed")]
 
 
+def test_a_runner_that_was_stopped_for_its_lease_starts_no_body_before_it_knows_what_it_still_owns(bench):
+    settings = {"heartbeat_seconds": 2.0, "lease_seconds": 5.0}
+    stopped, other = bench.hand(**settings), bench.hand(**settings)
+    taken, kept = stopped.start(chain("a", "b")), chain("c")
+    other.core.plan_of(chain("a", "b"))
+    for _ in range(5):
+        bench.clock.move(1.25)
+        other.turn()
+    assert bench.execution(taken).owner == other.core.runner
+    other.run()
+    assert stopped.begin() is None
+    stopped.turn()
+    assert stopped.begin() is None
+    execution = stopped.start(kept)
+    bench.clock.move(5.0)
+    assert stopped.begin() is None
+    stopped.engine.heartbeat.beat(bench.clock.monotonic())
+    assert stopped.begin().execution_id == execution
+
+
 def test_a_failed_commit_that_another_crash_brings_back_does_not_unseat_the_runner(bench):
     """An I/O error, a full disk, and then the log is recovered with what was refused."""
     hand, other = bench.hand(), bench.hand()

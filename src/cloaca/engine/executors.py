@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -45,6 +46,7 @@ class Executors:
         self._make_async = make_async
         self._async: Executor | None = None
         self._held = False
+        self._vouched_until = math.inf
 
     @property
     def _all(self) -> list[Executor]:
@@ -55,6 +57,7 @@ class Executors:
             return self._sync
         if self._async is None:
             self._async = self._make_async()
+            self._async.slots.vouch(self._vouched_until)
             if self._held:
                 self._async.slots.hold()
         return self._async
@@ -112,6 +115,13 @@ class Executors:
         for executor in self._all:
             executor.slots.resume()
             executor.wake()
+
+    def vouch(self, until: float) -> None:
+        """Let bodies start until then, by the monotonic clock, and not later without another word."""
+        self._vouched_until = until
+        for executor in self._all:
+            if executor.slots.vouch(until):
+                executor.wake()
 
     def give_up(self, execution_id: str) -> None:
         """Forget an execution that has run for too long, and take the slots of what still runs of it."""

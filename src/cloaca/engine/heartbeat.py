@@ -21,8 +21,9 @@ class Heartbeat:
         self.wrote(core.clock.monotonic())
 
     def wrote(self, now: float) -> None:
-        """Something was committed."""
+        """Something was committed in a turn that began at this moment: until the lease ends nobody takes over."""
         self._last_write = now
+        self._core.executors.vouch(now + self._core.settings.lease_seconds)
         self.due = now + self._seconds
         """When to move although there is nothing to write."""
 

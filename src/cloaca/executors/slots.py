@@ -6,6 +6,7 @@ while the thread under either goes on.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -29,6 +30,9 @@ class Slots:
         self._reclaiming = 0
         self._held = False
         self._exclusive: deque[Job] = deque()
+        self._vouched_until = math.inf
+        self._refused = False
+        """Whether somebody has asked for a job since that time."""
 
     @property
     def available(self) -> bool:
@@ -47,16 +51,31 @@ class Slots:
     def take(self) -> Job | None:
         """Give a slot to the next job, if there is one of each, and note when it started."""
         with self._lock:
+            now = self._clock.monotonic()
+            if now >= self._vouched_until:
+                self._refused = True
+                return None
             job = self._exclusive.popleft() if self._exclusive else self._next()
             if job is None:
                 return None
-            job.started = self._clock.monotonic()
+            job.started = now
             job.started_at = self._clock.now()
             self._running[id(job)] = job
             return job
 
     def _next(self) -> Job | None:
         return None if self._held or self._free <= self._reclaiming else self._queue.pop()
+
+    def vouch(self, until: float) -> bool:
+        """Let jobs start until then, by the monotonic clock; true where somebody has asked for one too late.
+
+        A process that was stopped goes on where it was. By then others may have run what waits here: a job starts only
+        while the runner is known to own it.
+        """
+        with self._lock:
+            self._vouched_until = until
+            refused, self._refused = self._refused, False
+            return refused
 
     def finish(self, job: Job) -> bool:
         """Free a job's slot; false where the job has lost it already."""
