@@ -50,7 +50,7 @@ def check_input(workflow: str, new: NewExecution, earlier: Existing) -> None:
     """
     if not _is_same_input(earlier.input, new.input):
         raise IdempotencyError(
-            f"idempotency key {new.idempotency_key!r} of workflow {workflow!r} belongs to execution {earlier.id}, "
+            f"idempotency key {shown(new.idempotency_key)} of workflow {workflow!r} belongs to execution {earlier.id}, "
             "which has another input: use another key, or give the same input"
         )
 
