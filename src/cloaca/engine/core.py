@@ -7,6 +7,7 @@ import queue
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import Clock
+from cloaca.engine.callbacks import Callbacks, calls_for, views_for
 from cloaca.engine.completions import Completions
 from cloaca.engine.events import Message, StartRequest
 from cloaca.engine.executors import Executors
@@ -15,6 +16,7 @@ from cloaca.engine.timers import Timers
 from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job
 from cloaca.model.execution import Decision, Event, ExecutionState, TimedOut, advance
+from cloaca.model.values import Encoders
 from cloaca.store.rows import Existing, Known
 from cloaca.store.store import Store
 
@@ -35,6 +37,7 @@ class Core:
         clock: Clock,
         inbox: queue.SimpleQueue[Message],
         settings: EngineSettings,
+        encoders: Encoders | None = None,
     ) -> None:
         self.store = store
         self.executors = executors
@@ -42,6 +45,7 @@ class Core:
         self.inbox = inbox
         self.settings = settings
         self.completions = Completions()
+        self.callbacks = Callbacks(inbox.put, encoders)
         self.runner = ""
         """The id under which this engine is in the database now."""
         self.live: dict[str, ExecutionState] = {}
@@ -81,10 +85,25 @@ class Core:
         """Apply an event to an execution, if it is still here."""
         state = self.live.get(execution_id)
         if state is not None:
-            decision = advance(state, event, self.clock.now())
-            self.decided(state, decision, turn)
+            decision = self.decide(state, event, self.clock.now(), turn)
             if isinstance(event, TimedOut) and decision.finish:
                 self.executors.give_up(execution_id)
+
+    def decide(self, state: ExecutionState, event: Event, now: float, turn: Turn) -> Decision:
+        """Apply an event to an execution, with all that follows from it."""
+        plan = self.plans[state.graph.structure]
+        views = views_for(plan, state, event) if plan.calling else None
+        decision = advance(state, event, now)
+        if views:
+            turn.calls += calls_for(plan, state, event, decision.rows, views)
+        self.decided(state, decision, turn)
+        return decision
+
+    def startable(self, jobs: list[Job]) -> list[Job]:
+        """Those of the jobs that wait for no callback; the others come again when theirs have returned."""
+        return self.callbacks.startable(
+            jobs, lambda job: self.live[job.execution_id].graph.dependencies[job.node]
+        )
 
     def decided(self, state: ExecutionState, decision: Decision, turn: Turn) -> None:
         """Add a decision to the turn, with a job for each node it makes ready."""
@@ -114,6 +133,10 @@ class Core:
         if limit is not None:
             due = self.clock.monotonic() + state.started_at + limit - self.clock.now()
             self.timers.set(due, (state.id, TimedOut(limit)))
+
+    def holds(self, execution_id: str) -> bool:
+        """Whether the end of an execution will be told here."""
+        return execution_id in self.live or self.callbacks.holds(execution_id)
 
     def refuse(self, request: StartRequest, error: BaseException) -> None:
         """Tell that none of these executions was started, and forget them."""

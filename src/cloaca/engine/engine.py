@@ -15,6 +15,7 @@ from typing import Any, assert_never
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import new_id
+from cloaca.engine.callbacks import CalledBack
 from cloaca.engine.commit import Committer
 from cloaca.engine.completions import Finished
 from cloaca.engine.core import Core
@@ -35,7 +36,7 @@ from cloaca.engine.turn import Turn
 from cloaca.engine.watch import Watch
 from cloaca.errors import DatabaseError, RunnerError
 from cloaca.executors.job import Outcome, lease_lost, timeout_failure
-from cloaca.model.execution import ExecutionState, Failed, FinishRow, RetryDue, Succeeded, advance, begin
+from cloaca.model.execution import ExecutionState, Failed, FinishRow, RetryDue, Succeeded, begin
 from cloaca.model.view import View
 from cloaca.store.rows import StartRow
 from cloaca.store.signals import CommitUnknown, RunnerLost, StoreUnavailable
@@ -109,6 +110,7 @@ class Engine:
             raise
         finally:
             self.ended = error
+            self.core.callbacks.close()
             self.core.completions.close(error)
             self.refuse_the_rest()
 
@@ -170,6 +172,8 @@ class Engine:
                 self._settle(message, turn)
             case StartRequest():
                 self._start(message, turn)
+            case CalledBack():
+                self._called_back(message, turn)
             case Registered(name):
                 self.ownership.registered(name)
             case WorkAnnounced():
@@ -186,8 +190,13 @@ class Engine:
         self.suspects.ended(job)
         state = self.core.live.get(job.execution_id)
         if state is not None and state.fence == job.fence:
-            decision = advance(state, _event_of(outcome), outcome.finished_at)
-            self.core.decided(state, decision, turn)
+            self.core.decide(state, _event_of(outcome), outcome.finished_at, turn)
+
+    def _called_back(self, done: CalledBack, turn: Turn) -> None:
+        held, finished = self.core.callbacks.returned(done)
+        turn.ready += [job for job in held if self.core.expects(job)]
+        if finished is not None:
+            self.core.completions.resolve(finished)
 
     # -- starting --------------------------------------------------------------------------------------------------
 
@@ -247,16 +256,19 @@ class Engine:
             offset = self.core.clock.monotonic() - self.core.clock.now()
             for due, state, node, attempt in turn.retries:
                 self.core.timers.set(due + offset, (state.id, RetryDue(node, attempt)))
-        if turn.ready and not self._stop:
-            self.watch.expect(turn.ready)
-            self.core.executors.submit(turn.ready)
+        self.core.callbacks.call(turn.calls)
+        if turn.ready and not self._stop and (startable := self.core.startable(turn.ready)):
+            self.watch.expect(startable)
+            self.core.executors.submit(startable)
         self.suspects.act()
         for request in turn.starting:
             self.core.answer(request, self.committer.losers)
         self.core.store.announce(work=turn.leaves_work and self.core.crowded)
         for state, row in turn.finished:
             self.core.live.pop(state.id, None)
-            self.core.completions.resolve(_finished(state, row))
+            finished = _finished(state, row)
+            if not self.core.callbacks.tells_later(finished):
+                self.core.completions.resolve(finished)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -264,7 +276,7 @@ class Engine:
         """Let what runs finish within the time given, and leave the rest to whoever comes next."""
         self.core.executors.drain()
         deadline = self.core.clock.monotonic() + stop.timeout
-        while not self.core.executors.idle and (left := deadline - self.core.clock.monotonic()) > 0:
+        while not self._is_idle and (left := deadline - self.core.clock.monotonic()) > 0:
             try:
                 self.turn([self.core.inbox.get(timeout=min(left, 0.05))])
             except queue.Empty:
@@ -273,6 +285,10 @@ class Engine:
         for job in self.core.executors.running():
             job.interruption = lease_lost
         self.ownership.leave()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.core.executors.idle and self.core.callbacks.idle
 
     def _take_all(self) -> list[Message]:
         messages, self.core.set_aside = self.core.set_aside, []

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cloaca.authoring.workflow import Workflow
+from cloaca.engine.callbacks import CalledBack
 from cloaca.executors.job import Outcome
 from cloaca.store.rows import Existing
 
@@ -64,4 +65,4 @@ class Stop(NamedTuple):
     timeout: float
 
 
-Message = StartRequest | Outcome | Registered | WorkAnnounced | Introduced | Stop
+Message = StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Stop

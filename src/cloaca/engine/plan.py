@@ -34,7 +34,7 @@ class EngineSettings(NamedTuple):
 class Plan:
     """One workflow under one runner's settings."""
 
-    __slots__ = ("graph", "limits", "stored", "tasks", "workflow")
+    __slots__ = ("calling", "graph", "limits", "stored", "tasks", "workflow")
 
     def __init__(self, workflow: Workflow, settings: EngineSettings) -> None:
         self.workflow = workflow
@@ -45,6 +45,10 @@ class Plan:
             TaskLimits(task.retry or default, task.timeout_seconds or settings.task_timeout_seconds)
             for task in self.tasks
         )
+        self.calling = frozenset(
+            node for node, task in enumerate(self.tasks) if task.on_success or task.on_failure
+        )
+        """Nodes with callbacks."""
         self.stored = False
         """Whether the graph is known to be in the database."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloaca.engine.callbacks import Call
 from cloaca.engine.events import StartRequest
 from cloaca.engine.plan import Plan
 from cloaca.executors.job import Job
@@ -12,11 +13,22 @@ from cloaca.store.rows import Batch
 class Turn:
     """Collects the decisions of one turn."""
 
-    __slots__ = ("batch", "finished", "leaves_work", "plans", "ready", "retries", "starting", "suspects")
+    __slots__ = (
+        "batch",
+        "calls",
+        "finished",
+        "leaves_work",
+        "plans",
+        "ready",
+        "retries",
+        "starting",
+        "suspects",
+    )
 
     def __init__(self) -> None:
         self.batch = Batch()
         self.ready: list[Job] = []
+        self.calls: list[Call] = []
         self.suspects: list[Job] = []
         self.retries: list[tuple[float, ExecutionState, int, int]] = []
         self.finished: list[tuple[ExecutionState, FinishRow]] = []
@@ -46,6 +58,7 @@ class Turn:
         """Take some executions out, rows and all."""
         self.batch = self.batch.only(set(self.batch.executions) - executions)
         self.ready = [job for job in self.ready if job.execution_id not in executions]
+        self.calls = [call for call in self.calls if call.execution_id not in executions]
         self.suspects = [job for job in self.suspects if job.execution_id not in executions]
         self.retries = [entry for entry in self.retries if entry[1].id not in executions]
         self.finished = [entry for entry in self.finished if entry[0].id not in executions]
@@ -62,3 +75,4 @@ class Turn:
         """Take everything out."""
         self.drop(set(self.batch.executions))
         self.ready, self.suspects, self.retries, self.finished, self.starting = [], [], [], [], []
+        self.calls = []

@@ -53,6 +53,10 @@ class CurrentAttempt:
 current_attempt: ContextVar[CurrentAttempt | None] = ContextVar("cloaca_current_attempt", default=None)
 
 
+in_callback: ContextVar[str | None] = ContextVar("cloaca_in_callback", default=None)
+"""The kind of callback that the running code is in."""
+
+
 @contextmanager
 def slot_lent() -> Iterator[None]:
     """Free the slot of the body that runs here, if one does, while it waits inside the block."""

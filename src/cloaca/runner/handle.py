@@ -11,7 +11,7 @@ from cloaca.executors.current import slot_lent
 from cloaca.model.states import Status
 from cloaca.runner.config import checked_timeout
 from cloaca.runner.result import WorkflowResult
-from cloaca.runner.waiting import is_on_event_loop
+from cloaca.runner.waiting import check_no_callback, is_on_event_loop
 
 if TYPE_CHECKING:
     from cloaca.runner.waiting import Waiting
@@ -77,6 +77,7 @@ class ExecutionHandle:
             if ended is None and timeout != 0:
                 raise RunnerError(f"{method}() would block the event loop of this thread: await the handle")
             return ended
+        check_no_callback(method)
         with slot_lent():
             return self._waiting.wait(self._execution_id, timeout)
 
@@ -84,6 +85,7 @@ class ExecutionHandle:
         return self._awaited().__await__()
 
     async def _awaited(self) -> WorkflowResult:
+        check_no_callback("await")
         with slot_lent():
             return await self._waiting.wait_async(self._execution_id)
 

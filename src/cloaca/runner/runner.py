@@ -39,7 +39,7 @@ from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.inputs import Input, many, new_execution
 from cloaca.runner.result import WorkflowResult
 from cloaca.runner.stores import store_of
-from cloaca.runner.waiting import Signal, check_no_loop
+from cloaca.runner.waiting import Signal, check_no_callback, check_no_loop
 from cloaca.runner.workflows import Workflows
 from cloaca.store.postgres.names import check_name
 from cloaca.store.rows import Existing
@@ -100,7 +100,7 @@ class DefaultRunner(Executions):
         super().__init__(
             self._store,
             core.completions,
-            is_live=core.live.__contains__,
+            is_live=core.holds,
             structure_of=self._workflows.structure_of,
             encoders=self._config.encoders,
         )
@@ -141,6 +141,7 @@ class DefaultRunner(Executions):
             clock=clock,
             inbox=inbox,
             settings=config.engine_settings(),
+            encoders=config.encoders,
         )
         return Engine(core, find_workflow=self._workflows.find, make_id=new_id, pause=time.sleep)
 
@@ -188,6 +189,7 @@ class DefaultRunner(Executions):
                 child, or after ``shutdown``.
             DatabaseError: The start could not be stored.
         """
+        check_no_callback("execute")
         self._check_thread("execute", "await execute_async(...)")
         attempt = current_attempt.get()
         if attempt is None:
@@ -207,7 +209,7 @@ class DefaultRunner(Executions):
         core.completions.wait(execution_id, signal.set)
 
         def answered(answer: object) -> None:
-            if execution_id not in core.live and not isinstance(answer, BaseException):
+            if not core.holds(execution_id) and not isinstance(answer, BaseException):
                 signal.set(ELSEWHERE)
 
         request.answer = answered
@@ -260,6 +262,7 @@ class DefaultRunner(Executions):
         self, workflow: str | Workflow, context: Input = None, *, check: bool = False
     ) -> WorkflowResult:
         """``execute`` for event loops, and inside async bodies, where a retried body finds what it started too."""
+        check_no_callback("execute_async")
         attempt = current_attempt.get()
         if attempt is None:
             handle = await self.start_async(workflow, context)

@@ -11,7 +11,7 @@ from typing import Any
 
 from cloaca.engine.completions import ELSEWHERE, Completions, Finished, News
 from cloaca.errors import ExecutionNotFoundError, RunnerError
-from cloaca.executors.current import raise_if_cancelled
+from cloaca.executors.current import in_callback, raise_if_cancelled
 from cloaca.insights import StructureOf, read_record
 from cloaca.model.states import Status
 from cloaca.runner.result import WorkflowResult
@@ -174,6 +174,19 @@ def check_no_loop(method: str, instead: str) -> None:
     """
     if is_on_event_loop():
         raise RunnerError(f"{method}() would block the event loop of this thread: {instead}")
+
+
+def check_no_callback(method: str) -> None:
+    """See that waiting here holds up no callback.
+
+    Raises:
+        RunnerError: It would.
+    """
+    if (name := in_callback.get()) is not None:
+        raise RunnerError(
+            f"{method}() was called in {name}, and would hold up every callback of this runner: start() the execution "
+            "there, and wait for it elsewhere"
+        )
 
 
 def is_on_event_loop() -> bool:
