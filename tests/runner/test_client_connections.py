@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import threading
 
@@ -218,3 +219,46 @@ def test_behind_a_pooler_it_looks_where_nobody_tells_it(postgres_database, tmp_p
         with cloaca.DefaultRunner(postgres_database, schema="pooled"), cloaca.Client(url) as client:
             assert client.start("ends").result(SOON)["ended"]
             assert client._store._listener is None
+
+
+@pytest.fixture
+def away(client, monkeypatch):
+    """Which looks into the database fail, by number, and an event that is set by the third."""
+    failing, third, looks = set(), threading.Event(), itertools.count(1)
+    read = client._store.read_execution
+
+    def unreadable(execution_id):
+        number = next(looks)
+        if number == 3:
+            third.set()
+        if number in failing:
+            raise cloaca.ConnectionError("the server is away")
+        return read(execution_id)
+
+    monkeypatch.setattr(client._store, "read_execution", unreadable)
+    return failing, third
+
+
+@pytest.mark.parametrize("how", ["result", "await"])
+def test_a_wait_outlasts_a_database_that_is_away(client, runner, away, how):
+    failing, third = away
+    failing |= {2, 3, 4}
+    workflow_of("waits", lambda context: third.wait(SOON) and None, id="waits")
+    handle = client.start("waits")
+    result = handle.result(SOON) if how == "result" else asyncio.run(awaited(handle))
+    assert result.status == "Completed"
+    assert third.is_set()
+
+
+def test_a_wait_ends_with_what_is_wrong_when_the_database_stays_away(client, away, monkeypatch):
+    monkeypatch.setattr(waiting, "OUTAGE_SECONDS", 0.05)
+    away[0].update(range(2, 1000))
+    with pytest.raises(cloaca.ConnectionError, match="the server is away"):
+        client.start("waits").result(SOON)
+
+
+def test_a_wait_that_begins_without_the_database_says_so_at_once(client, away):
+    away[0].add(1)
+    with pytest.raises(cloaca.ConnectionError, match="the server is away"):
+        client.start("waits").result(SOON)
+    assert not away[1].is_set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 import threading
@@ -10,15 +11,21 @@ from collections.abc import Callable
 from typing import Any
 
 from cloaca.engine.completions import ELSEWHERE, Completions, Finished, News
-from cloaca.errors import ExecutionNotFoundError, RunnerError
+from cloaca.errors import DatabaseError, ExecutionNotFoundError, RunnerError
 from cloaca.executors.current import in_callback, raise_if_cancelled
 from cloaca.insights import StructureOf, read_record
 from cloaca.model.states import Status
 from cloaca.runner.result import WorkflowResult
 from cloaca.store.store import Store
 
+logger = logging.getLogger("cloaca")
+
 POLL_SECONDS = 1.0
 """How often the database is asked about an execution that this process does not run."""
+
+
+OUTAGE_SECONDS = 60.0
+"""For how long a wait that has begun goes on while the database cannot be read."""
 
 
 class Signal:
@@ -91,6 +98,7 @@ class Waiting:
         """
         self._before_use()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
+        look = _Looks(self._at_hand)
         is_watched = False
         while True:
             raise_if_cancelled()
@@ -102,7 +110,7 @@ class Waiting:
                     # It may have ended before this, so the database is asked after it.
                     self._watch(execution_id)
                     is_watched = True
-                known = self._at_hand(execution_id, signal.wait(0.0))
+                known = look(execution_id, signal.wait(0.0))
                 left = deadline - time.monotonic()
                 if known is not None or left <= 0:
                     return known
@@ -119,6 +127,7 @@ class Waiting:
 
         self._before_use()
         loop = asyncio.get_running_loop()
+        look = _Looks(self._at_hand)
         is_watched = False
         while True:
             raise_if_cancelled()
@@ -137,13 +146,13 @@ class Waiting:
                     # It may have ended before this, so the database is asked after it.
                     await asyncio.to_thread(self._watch, execution_id)
                     is_watched = True
-                    known = await asyncio.to_thread(self._at_hand, execution_id, None)
+                    known = await asyncio.to_thread(look, execution_id, None)
                     if known is not None:
                         return known
                 await asyncio.wait([arrived], timeout=POLL_SECONDS)
                 value = arrived.result() if arrived.done() else None
                 if value is not None or not self._is_live(execution_id):
-                    known = await asyncio.to_thread(self._at_hand, execution_id, value)
+                    known = await asyncio.to_thread(look, execution_id, value)
                     if known is not None:
                         return known
             finally:
@@ -164,6 +173,25 @@ class Waiting:
         if error is not None:
             raise error
         return None
+
+
+class _Looks:
+    """The looks of one wait: once the database could be read, a restart of its server does not end the wait."""
+
+    def __init__(self, at_hand: Callable[[str, News | None], WorkflowResult | None]) -> None:
+        self._at_hand = at_hand
+        self._last = -math.inf
+
+    def __call__(self, execution_id: str, value: News | None) -> WorkflowResult | None:
+        try:
+            known = self._at_hand(execution_id, value)
+        except DatabaseError as error:
+            if isinstance(value, BaseException) or time.monotonic() - self._last > OUTAGE_SECONDS:
+                raise
+            logger.info("waiting for %s goes on without the database: %s", execution_id, error)
+            return None
+        self._last = time.monotonic()
+        return known
 
 
 def check_no_loop(method: str, instead: str) -> None:
