@@ -16,6 +16,7 @@ CloacaException
 ├── ContextError
 │   └── UnstorableValueError      (TypeError)
 ├── ConfigurationError            (ValueError)
+├── ScheduleError                 (ValueError)
 ├── RunnerError                   (RuntimeError)
 └── DatabaseError                 (RuntimeError)
     ├── InvalidDatabaseUrl        (ValueError)
@@ -45,6 +46,7 @@ __all__ = [
     "LeaseLost",
     "MigrationError",
     "RunnerError",
+    "ScheduleError",
     "SchemaError",
     "TaskError",
     "TaskExecutionError",
@@ -174,6 +176,10 @@ class UnstorableValueError(ContextError, TypeError):
 
 class ConfigurationError(CloacaException, ValueError):
     """A setting has a value that cannot be, or a name that does not exist."""
+
+
+class ScheduleError(CloacaException, ValueError):
+    """A schedule or a trigger cannot be what was asked for, or does not exist."""
 
 
 class RunnerError(CloacaException, RuntimeError):
