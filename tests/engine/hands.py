@@ -53,7 +53,7 @@ class HandExecutor:
         self.slots.drop(execution_id)
 
     def abandon(self, job, why):
-        job.interruption = why
+        job.interrupt(why)
         self.slots.finish(job)
 
     def wake(self):

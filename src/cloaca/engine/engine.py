@@ -283,7 +283,7 @@ class Engine:
                 self.turn(())
         self.turn(self._take_all())
         for job in self.core.executors.running():
-            job.interruption = lease_lost
+            job.interrupt(lease_lost)
         self.ownership.leave()
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloaca.authoring.parameters import bind
 from cloaca.errors import TaskExecutionError
+from cloaca.executors.current import current_attempt
 from cloaca.executors.handle import TaskHandle
 from cloaca.executors.job import Job
 from cloaca.model.context import Context
@@ -21,11 +22,15 @@ def call_body(job: Job, context: Context) -> Any:
     if task.parameters:
         named = bind(task, context)
         return (
-            task.function(context, TaskHandle(job), **named)
+            task.function(context, TaskHandle(job, current_attempt.get()), **named)
             if task.takes_handle
             else task.function(context, **named)
         )
-    return task.function(context, TaskHandle(job)) if task.takes_handle else task.function(context)
+    return (
+        task.function(context, TaskHandle(job, current_attempt.get()))
+        if task.takes_handle
+        else task.function(context)
+    )
 
 
 def delta_of(job: Job, context: Context, returned: Any) -> Delta:

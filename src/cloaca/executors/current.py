@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,30 +20,48 @@ class CurrentAttempt:
         wake: Tells the executor that a slot is free.
     """
 
-    __slots__ = ("_waits", "calls", "job", "slots", "wake")
+    __slots__ = ("_lent", "_waits", "calls", "ended", "job", "slots", "wake")
 
     def __init__(self, job: Job, slots: Slots, wake: Callable[[], None]) -> None:
         self.job = job
         self.slots = slots
         self.wake = wake
         self.calls = 0
+        self.ended = False
+        """Whether the body has returned."""
+        self._lent = 0
         self._waits = 0
+
+    @property
+    def holds_slot(self) -> bool:
+        """Whether the body has a slot now."""
+        return not self._lent and not self.ended
 
     @contextmanager
     def slot_lent(self) -> Iterator[None]:
         """Free the slot inside the block, and take one again before going on; blocks may overlap in an async body."""
-        self._waits += 1
-        if self._waits == 1:
-            self.job.waits = True
+        self._lent += 1
+        if self._lent == 1:
             self.slots.lend()
             self.wake()
         try:
             yield
         finally:
-            self._waits -= 1
-            if not self._waits:
+            self._lent -= 1
+            if not self._lent:
                 self.slots.reclaim(wait=not self.job.task.is_async)
-                self.job.waits = False
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Free the slot while the body waits for an execution that it has started."""
+        self._waits += 1
+        self.job.waits = True
+        try:
+            with self.slot_lent():
+                yield
+        finally:
+            self._waits -= 1
+            self.job.waits = self._waits > 0
 
     def next_key(self) -> str:
         """The idempotency key of the next nested call: the same in every attempt at a deterministic body."""
@@ -64,7 +83,7 @@ def slot_lent() -> Iterator[None]:
     if attempt is None:
         yield
     else:
-        with attempt.slot_lent():
+        with attempt.waiting():
             yield
 
 
@@ -77,3 +96,15 @@ def raise_if_cancelled() -> None:
     attempt = current_attempt.get()
     if attempt is not None:
         attempt.job.raise_if_cancelled()
+
+
+def is_on_event_loop() -> bool:
+    """Whether waiting in this thread would hold up an event loop."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

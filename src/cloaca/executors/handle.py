@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cloaca.errors import RunnerError
+from cloaca.executors.current import CurrentAttempt, is_on_event_loop
 from cloaca.executors.job import Job
+
+LONGEST_POLL_MS = 2**31 - 1
 
 
 class TaskHandle:
-    """What a body can know of its own attempt.
+    """What a body can know of its own attempt, and how it waits for something outside without a slot.
 
     Declare a second parameter named ``handle`` or ``task_handle`` and one is passed in::
 
         @cloaca.task
         def charge(context, handle):
             bank.charge(context["amount"], idempotency_key=handle.idempotency_key)
+            handle.defer_until(lambda: bank.has_settled(context["amount"]), poll_interval_ms=5000)
     """
 
-    __slots__ = ("_job",)
+    __slots__ = ("_attempt", "_job")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, attempt: CurrentAttempt | None) -> None:
         self._job = job
+        self._attempt = attempt
 
     @property
     def attempt(self) -> int:
@@ -49,6 +61,64 @@ class TaskHandle:
         """
         self._job.raise_if_cancelled()
 
+    def is_slot_held(self) -> bool:
+        """Whether the body has one of the runner's ``max_concurrent_tasks`` slots now: false while it is deferred."""
+        return self._attempt is not None and self._attempt.holds_slot
+
+    def defer_until(self, condition: Callable[[], object], poll_interval_ms: float = 1000) -> None:
+        """Wait until ``condition()`` is true, and let other tasks have the slot meanwhile.
+
+        The body keeps its thread and goes on after this call; it is not run again for it. The wait counts towards
+        ``timeout_seconds``. What ``condition`` raises, this raises.
+
+        Args:
+            condition: Called at once, and then every ``poll_interval_ms``.
+            poll_interval_ms: Milliseconds above 0.
+
+        Raises:
+            ValueError: The interval cannot be, or the body of this handle has returned.
+            RunnerError: Called on an event loop: await ``defer_until_async``.
+            LeaseLost, TaskTimeoutError, WorkflowTimeoutError: As ``raise_if_cancelled``, while it waits.
+        """
+        seconds = _checked(poll_interval_ms)
+        if is_on_event_loop():
+            raise RunnerError(
+                "defer_until() would block the event loop of this thread: await defer_until_async(...)"
+            )
+        changed = threading.Event()
+        self._job.wake = changed.set
+        with self._slot_lent("defer_until"):
+            while True:
+                self._job.raise_if_cancelled()
+                if _plain(condition()):
+                    return
+                changed.wait(seconds)
+
+    async def defer_until_async(
+        self, condition: Callable[[], object | Awaitable[object]], poll_interval_ms: float = 1000
+    ) -> None:
+        """``defer_until`` for async bodies: without a thread, and with a condition that may be async too."""
+        import asyncio  # noqa: PLC0415 - only async bodies pay for it
+
+        seconds = _checked(poll_interval_ms)
+        with self._slot_lent("defer_until_async"):
+            while True:
+                self._job.raise_if_cancelled()
+                answer = condition()
+                if await answer if inspect.isawaitable(answer) else answer:
+                    return
+                await asyncio.sleep(seconds)
+
+    @contextmanager
+    def _slot_lent(self, method: str) -> Iterator[None]:
+        if self._attempt is None or self._attempt.ended:
+            raise ValueError(
+                f"{method}() was called on the handle of task {self._job.task.id!r} after its body had returned: a handle "
+                "is of use in its body alone"
+            )
+        with self._attempt.slot_lent():
+            yield
+
     def __repr__(self) -> str:
         return f"TaskHandle(task={self._job.task.id!r}, attempt={self.attempt})"
 
@@ -56,3 +126,22 @@ class TaskHandle:
 def idempotency_key(job: Job) -> str:
     """``execution/task/round``: what stays the same over all attempts at a task."""
     return f"{job.execution_id}/{job.task.id}/1"
+
+
+def _checked(poll_interval_ms: Any) -> float:
+    is_number = isinstance(poll_interval_ms, int | float) and not isinstance(poll_interval_ms, bool)
+    if not is_number or not 0 < poll_interval_ms <= LONGEST_POLL_MS:
+        raise ValueError(
+            f"poll_interval_ms={poll_interval_ms!r} must be a number of milliseconds above 0 and at most {LONGEST_POLL_MS}"
+        )
+    return float(poll_interval_ms) / 1000
+
+
+def _plain(answer: object) -> object:
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError(
+            "the condition of defer_until is an async function, which is true before it has run: make the body "
+            "async and await defer_until_async(...)"
+        )
+    return answer

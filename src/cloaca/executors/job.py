@@ -25,7 +25,7 @@ class Job:
 
     __slots__ = (
         "attempt", "execution_id", "fence", "interruption", "node", "noted", "started", "started_at", "task",
-        "timeout_seconds", "view", "waits", "workflow_name",
+        "timeout_seconds", "view", "waits", "wake", "workflow_name",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - one is made for every attempt, and keywords cost
@@ -51,6 +51,8 @@ class Job:
         self.started_at = 0.0
         self.interruption: Interruption | None = None
         """Makes what its body is to raise, once nobody waits for it any more."""
+        self.wake: Callable[[], object] | None = None
+        """Wakes its body where that sleeps until something happens to the job."""
         self.waits = False
         """Whether its body waits for an execution that it has started."""
         self.noted = False
@@ -60,6 +62,12 @@ class Job:
     def cancelled(self) -> bool:
         """Whether nobody waits for this attempt any more."""
         return self.interruption is not None
+
+    def interrupt(self, why: Interruption) -> None:
+        """Have its body raise this when it next asks."""
+        self.interruption = why
+        if self.wake is not None:
+            self.wake()
 
     def raise_if_cancelled(self) -> None:
         """End the body if nobody waits for it any more.

@@ -67,7 +67,7 @@ class LoopExecutor:
 
     def abandon(self, job: Job, why: Interruption) -> None:
         """Cancel a job whose body does not end, and take its slot."""
-        job.interruption = why
+        job.interrupt(why)
         self.slots.finish(job)
         self._loop.call_soon_threadsafe(self._cancel, job)
         self.wake()
@@ -117,7 +117,8 @@ class LoopExecutor:
             self._tasks[id(job)] = self._loop.create_task(self._run(job))
 
     async def _run(self, job: Job) -> None:
-        current_attempt.set(CurrentAttempt(job, self.slots, self.wake))
+        attempt = CurrentAttempt(job, self.slots, self.wake)
+        current_attempt.set(attempt)
         delta = failure = None
         try:
             context = Context.over(job.view, self._encoders)
@@ -128,6 +129,7 @@ class LoopExecutor:
             failure = failure_of(error)
         finally:
             self._tasks.pop(id(job), None)
+            attempt.ended = True
         finished_at = job.started_at + self._clock.monotonic() - job.started
         # Delivered before the slot is free: an executor that looks idle has told all it knows.
         self._deliver(Outcome(job, delta, failure, finished_at))

@@ -128,7 +128,7 @@ class Slots:
             self._exclusive = deque(job for job in self._exclusive if job.execution_id != execution)
             running = [job for job in self._running.values() if job.execution_id == execution]
             for job in running:
-                job.interruption = lease_lost
+                job.interrupt(lease_lost)
             return running
 
     def drain(self) -> list[Job]:

@@ -85,7 +85,7 @@ class ThreadExecutor:
 
     def abandon(self, job: Job, why: Interruption) -> None:
         """Take the slot of a job whose body does not end; its thread is left to itself."""
-        job.interruption = why
+        job.interrupt(why)
         if self.slots.finish(job):
             logger.warning(
                 "task %r of execution %s is stuck: its thread still runs after %.2f s and cannot be stopped",
@@ -140,7 +140,8 @@ class ThreadExecutor:
             self._untold.discard(outcome)
 
     def _outcome(self, job: Job) -> Outcome:
-        current_attempt.set(CurrentAttempt(job, self.slots, self.wake))
+        attempt = CurrentAttempt(job, self.slots, self.wake)
+        current_attempt.set(attempt)
         delta = failure = None
         try:
             context = Context.over(job.view, self._encoders)
@@ -149,5 +150,6 @@ class ThreadExecutor:
         except BaseException as error:
             leave_if_forked(self._process, error)
             failure = failure_of(error)
+        attempt.ended = True
         elapsed = self._clock.monotonic() - job.started
         return Outcome(job, delta, failure, job.started_at + elapsed)

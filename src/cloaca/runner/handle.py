@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from cloaca.authoring.keywords import names_nearest
 from cloaca.errors import RunnerError, WorkflowTimeoutError
-from cloaca.executors.current import slot_lent
+from cloaca.executors.current import is_on_event_loop, slot_lent
 from cloaca.model.states import Status
 from cloaca.runner.config import checked_timeout
 from cloaca.runner.result import WorkflowResult
-from cloaca.runner.waiting import check_no_callback, is_on_event_loop
+from cloaca.runner.waiting import check_no_callback
 
 if TYPE_CHECKING:
     from cloaca.runner.waiting import Waiting

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 
 from cloaca.engine.completions import ELSEWHERE, Completions, Finished, News
 from cloaca.errors import DatabaseError, ExecutionNotFoundError, RunnerError
-from cloaca.executors.current import in_callback, raise_if_cancelled
+from cloaca.executors.current import in_callback, is_on_event_loop, raise_if_cancelled
 from cloaca.insights import StructureOf, read_record
 from cloaca.model.states import Status
 from cloaca.runner.result import WorkflowResult
@@ -215,15 +214,3 @@ def check_no_callback(method: str) -> None:
             f"{method}() was called in {name}, and would hold up every callback of this runner: start() the execution "
             "there, and wait for it elsewhere"
         )
-
-
-def is_on_event_loop() -> bool:
-    """Whether waiting in this thread would hold up an event loop."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
