@@ -66,8 +66,10 @@ SETTINGS = f"""
 set search_path = pg_catalog;
 set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';
 set idle_in_transaction_session_timeout = '{LOCK_TIMEOUT_SECONDS}s';
+set enable_seqscan = off;
 select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'
 """
+"""Of every session. A plan is kept that was made while a table was small, and reading all of it was cheapest."""
 
 
 SCHEMA = """

@@ -1,5 +1,10 @@
 -- Every statement of the PostgreSQL store, by name. Values are always bound; the schema "cloaca" is replaced by the
 -- quoted name of the runner's own, so that no search_path decides what a statement means.
+--
+-- A plan is kept while its tables grow a thousandfold, and statistics do not tell of a burst. So what finds rows by their
+-- key leaves the planner no other way, which would soon cost the square of what is open: "num_nulls(finished_at) = 1" is
+-- "finished_at is null" to which no partial index answers, and the limit on arrays, which takes all of them, makes it
+-- expect few rows.
 
 -- name: join_runner
 insert into cloaca.runners (id, host, pid, joined_at, lock_key) values (%s, %s, %s, %s, %s);
@@ -65,10 +70,11 @@ with written as (
         (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at)
     select g.execution_id, g.task, g.attempt, g.status, g.delta, g.error, g.reason, g.started_at, g.finished_at,
         g.retry_at
-    from unnest(
+    from (select * from unnest(
         %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
         %s::float8[], %s::text[], %s::bigint[]
-    ) as g (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, owner, fence)
+    ) limit %s) as g (
+        execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, owner, fence)
     join cloaca.executions e on e.id = g.execution_id and e.owner = g.owner and e.fence = g.fence
     on conflict (execution_id, task, map_index, attempt) do update set
         status = excluded.status, delta = excluded.delta, error = excluded.error, reason = excluded.reason,
@@ -83,7 +89,8 @@ select cloaca.demand((select count(*) from written) = %s, 'CL002');
 with written as (
     insert into cloaca.attempts as a (execution_id, task, attempt, status, started_at, alone)
     select g.execution_id, g.task, g.attempt, 'Running', g.started_at, g.alone
-    from unnest(%s::text[], %s::text[], %s::int[], %s::float8[], %s::bool[], %s::text[], %s::bigint[])
+    from (select * from unnest(
+        %s::text[], %s::text[], %s::int[], %s::float8[], %s::bool[], %s::text[], %s::bigint[]) limit %s)
         as g (execution_id, task, attempt, started_at, alone, owner, fence)
     join cloaca.executions e on e.id = g.execution_id and e.owner = g.owner and e.fence = g.fence
     on conflict (execution_id, task, map_index, attempt) do update set
@@ -97,15 +104,16 @@ select cloaca.demand((select count(*) from written) = %s, 'CL002');
 with written as (
     update cloaca.executions e
     set status = g.status, error = g.error, finished_at = g.finished_at, owner = null
-    from unnest(%s::text[], %s::text[], %s::float8[], %s::text[], %s::text[], %s::bigint[])
+    from (select * from unnest(
+        %s::text[], %s::text[], %s::float8[], %s::text[], %s::text[], %s::bigint[]) limit %s)
         as g (status, error, finished_at, id, owner, fence)
-    where e.id = g.id and e.owner = g.owner and e.fence = g.fence and e.finished_at is null
+    where e.id = g.id and e.owner = g.owner and e.fence = g.fence and num_nulls(e.finished_at) = 1
     returning e.id, e.watched
 )
 select coalesce(array_agg(id) filter (where watched), '{}'), cloaca.demand(count(*) = %s, 'CL002') from written;
 
 -- name: still_owned
-select id from cloaca.executions where id = %s and owner = %s and fence = %s and finished_at is null;
+select id from cloaca.executions where id = %s and owner = %s and fence = %s and num_nulls(finished_at) = 1;
 
 -- name: read_owned
 select id, structure, fence from cloaca.executions
@@ -125,7 +133,7 @@ insert into cloaca.attempts as a (execution_id, task, attempt, status, crashes, 
 select g.execution_id, g.task, g.attempt, 'Suspect', g.crashes, g.charges, g.retry_at
 from unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::float8[])
     as g (execution_id, task, attempt, crashes, charges, retry_at)
-join cloaca.executions e on e.id = g.execution_id and e.owner = %s and e.finished_at is null
+join cloaca.executions e on e.id = g.execution_id and e.owner = %s and num_nulls(e.finished_at) = 1
 on conflict (execution_id, task, map_index, attempt) do update set
     status = 'Suspect', crashes = excluded.crashes, charges = excluded.charges, retry_at = excluded.retry_at,
     alone = false
@@ -133,13 +141,13 @@ where a.status in ('Running', 'Suspect');
 
 -- name: release_execution
 update cloaca.executions set owner = null, fence = fence + 1
-where id = any(%s::text[]) and owner = %s and finished_at is null;
+where id = any(%s::text[]) and owner = %s and num_nulls(finished_at) = 1;
 
 -- name: clear_alone
 update cloaca.attempts a set alone = false
 from cloaca.executions e
 where a.execution_id = any(%s::text[]) and a.alone
-    and e.id = a.execution_id and e.owner = %s and e.finished_at is null;
+    and e.id = a.execution_id and e.owner = %s and num_nulls(e.finished_at) = 1;
 
 -- name: list_waiting
 -- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions.
@@ -176,7 +184,7 @@ picked as (
     select free.seq, oldest.structure, case when free.structure = '' then oldest.version else free.version end as version
     from oldest cross join lateral (
         select e.seq, e.structure, e.version from cloaca.executions e
-        where e.seq = oldest.seq and e.owner is null and e.finished_at is null
+        where e.seq = oldest.seq and num_nulls(e.owner, e.finished_at) = 2
         for update skip locked
     ) free
     limit %s

@@ -16,6 +16,7 @@ from psycopg.rows import tuple_row
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
 from cloaca.store.postgres import connection as driver
+from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import (
     Connection,
     explained,
@@ -150,18 +151,20 @@ class PostgresStore:
     def _write_rows(self, db: Connection, batch: Batch) -> tuple[Any, Any]:
         started = ended = None
         if batch.structures:
-            self._execute(db, "keep_structure", _columns(batch.structures))
+            self._execute(db, "keep_structure", columns(batch.structures))
         if batch.starts:
             # In one order everywhere, so that two runners that start the same keys do not wait for each other.
             starts = sorted(batch.starts, key=lambda row: row.idempotency_key or "")
-            started = self._execute(db, "start_execution", _columns(starts))
+            started = self._execute(db, "start_execution", columns(starts))
         if batch.settles:
-            self._execute(db, "settle_attempt", [*_columns(batch.settles), len(batch.settles)])
+            self._execute(db, "settle_attempt", [*columns(batch.settles), *2 * [len(batch.settles)]])
         if batch.running:
             running = list({row[:3]: row for row in batch.running}.values())
-            self._execute(db, "note_running", [*_columns(running), len(running)])
+            self._execute(db, "note_running", [*columns(running), *2 * [len(running)]])
         if batch.finishes:
-            ended = self._execute(db, "finish_execution", [*_columns(batch.finishes), len(batch.finishes)])
+            ended = self._execute(
+                db, "finish_execution", [*columns(batch.finishes), *2 * [len(batch.finishes)]]
+            )
         return started, ended
 
     def _losers_of_the_last_turn(self, batch: Batch) -> dict[str, Existing]:
@@ -232,7 +235,7 @@ class PostgresStore:
         def write(db: Connection) -> None:
             self._execute(db, "clear_alone", (list(executions), owner))
             if suspects:
-                self._execute(db, "suspect_attempt", [*_columns(suspects), owner])
+                self._execute(db, "suspect_attempt", [*columns(suspects), owner])
             self._execute(db, "release_execution", (list(executions), owner))
 
         self._turn_of(write)
@@ -248,9 +251,9 @@ class PostgresStore:
     ) -> list[ClaimedExecution]:
         def write(db: Connection) -> Any:
             if structures:
-                self._execute(db, "keep_structure", _columns(structures))
-            columns = _columns(known) or [[]] * len(Known._fields)
-            return self._execute(db, "claim_executions", [*columns, limit, limit, limit, self._runner, now])
+                self._execute(db, "keep_structure", columns(structures))
+            what = columns(known) or ["{}"] * len(Known._fields)
+            return self._execute(db, "claim_executions", [*what, limit, limit, limit, self._runner, now])
 
         claimed = self._turn_of(write).fetchall()
         attempts: dict[str, list[StoredAttempt]] = {row[0]: [] for row in claimed}
@@ -342,7 +345,7 @@ class PostgresStore:
         # A caller's connection may make cursors of other kinds.
         with psycopg.Cursor(db, row_factory=tuple_row) as cursor:
             found = Existing(row.id, row.input)
-            cursor.execute(self._sql["start_execution"], _columns([row]))
+            cursor.execute(self._sql["start_execution"], columns([row]))
             if cursor.fetchone() is None and row.idempotency_key is not None:
                 cursor.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key))
                 found = Existing._make(cursor.fetchall()[0])
@@ -352,7 +355,7 @@ class PostgresStore:
 
     def enter_many(self, rows: Sequence[StartRow]) -> None:
         def start(db: Connection) -> None:
-            self._execute(db, "start_execution", _columns(rows))
+            self._execute(db, "start_execution", columns(rows))
             notify(db, self._sql["notify"], ended=(), work=True)
 
         self._ask(start)
@@ -482,7 +485,3 @@ class PostgresStore:
             self._close_reader()
         self.forsake()
         self._disconnect()
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
