@@ -27,6 +27,8 @@ class Event(NamedTuple):
     seconds: float = 0.0
     at: float = 0.0
     """Seconds since 1970."""
+    began: float = 0.0
+    """When the body that writes it was given its slot."""
 
 
 class Journal:

@@ -8,7 +8,6 @@ each other.
 
 from __future__ import annotations
 
-import functools
 import json
 import threading
 from contextlib import closing
@@ -96,14 +95,18 @@ def count_runners(url: str) -> int:
 
 
 def _ask(url: str, question: LiteralString) -> Any:
-    row = _connection(url, threading.get_ident()).execute(question).fetchone()
+    with _asking:
+        db = _asked.get(url)
+        if db is None or db.closed:
+            db = _asked[url] = Plain.connect(url, autocommit=True)
+        row = db.execute(question).fetchone()
     assert row is not None
     return row[0]
 
 
-@functools.cache
-def _connection(url: str, _thread: int) -> Plain:
-    return Plain.connect(url, autocommit=True)
+_asking = threading.Lock()
+_asked: dict[str, Plain] = {}
+"""One connection for all bodies of a process, made anew where it was lost."""
 
 
 def read_tables(url: str) -> Tables:

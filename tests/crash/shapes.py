@@ -111,7 +111,7 @@ class Recorder:
         """Note that a body starts or ends, and what it can see to be committed."""
         self.journal.write(
             kind, handle.execution_id, task=step.id, attempt=handle.attempt, fence=handle._job.fence,
-            seen=self._witness(),
+            seen=self._witness(), began=handle._job.started_at,
         )  # fmt: skip
 
     def _body(self, step: Step) -> Callable[[cloaca.Context, cloaca.TaskHandle], None]:

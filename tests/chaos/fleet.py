@@ -1,0 +1,114 @@
+"""Runner processes that are started, killed, stopped and continued, each by its own process id."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from tests.chaos.member import Orders
+from tests.chaos.place import Place
+
+SECONDS_TO_END = 60
+
+
+class Fleet:
+    """The runner processes of one scenario; all that are left are killed at the end of the block.
+
+    Args:
+        orders: What the process in each slot is to do.
+    """
+
+    def __init__(self, place: Place, orders: list[Orders]) -> None:
+        self._place = place
+        self._orders = orders
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.kills = self.pauses = 0
+
+    def __enter__(self) -> Self:
+        for slot in range(len(self._orders)):
+            self.start(slot)
+        for slot in range(len(self._orders)):
+            self.wait_for(slot)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._processes.values():
+            _end(process)
+
+    def start(self, slot: int) -> None:
+        """Start the process of a slot."""
+        with open(self._place.log(f"runner-{slot}"), "ab") as log:
+            self._processes[slot] = subprocess.Popen(
+                [sys.executable, "-m", "tests.chaos.member", json.dumps(self._orders[slot])],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            )  # fmt: skip
+
+    def wait_for(self, slot: int) -> None:
+        """Wait until its runner works."""
+        out = self._processes[slot].stdout
+        assert out is not None
+        if out.readline() != b"ready\n":
+            raise AssertionError(f"the process of slot {slot} did not become ready")
+
+    def restart(self, slot: int) -> None:
+        """Start the process of a slot again, which has ended."""
+        _end(self._processes[slot])
+        self.start(slot)
+
+    def pid(self, slot: int) -> int:
+        return self._processes[slot].pid
+
+    def exit_code(self, slot: int) -> int | None:
+        """How it ended, if it has."""
+        return self._processes[slot].poll()
+
+    def note(self, kind: str, slot: int) -> None:
+        """Write down what is done to a process."""
+        pid = self.pid(slot)
+        self._place.journal.write(kind, "", workflow=str(pid), key=self._place.runner_of(pid))
+
+    def kill(self, slot: int) -> None:
+        """End it as ``kill -9`` does."""
+        self.note("killed", slot)
+        self.kills += 1
+        _end(self._processes[slot])
+
+    def pause(self, slot: int) -> None:
+        """Stop it."""
+        self.note("paused", slot)
+        self.pauses += 1
+        self._processes[slot].send_signal(signal.SIGSTOP)
+
+    def resume(self, slot: int) -> None:
+        """Let it go on."""
+        self._processes[slot].send_signal(signal.SIGCONT)
+        self._place.journal.write("continued", "", workflow=str(self.pid(slot)))
+
+    def nudge(self, slot: int) -> None:
+        """Let a process that was stopped go on for a moment."""
+        self._processes[slot].send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+        self._processes[slot].send_signal(signal.SIGSTOP)
+
+    def end(self) -> list[str]:
+        """Ask all to end, and say which did not end well."""
+        for process in self._processes.values():
+            assert process.stdin is not None
+            process.stdin.close()
+        codes = {slot: process.wait(SECONDS_TO_END) for slot, process in self._processes.items()}
+        return [f"the process of slot {slot} ended with {code}" for slot, code in codes.items() if code]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        pipe.close()

@@ -1,0 +1,104 @@
+"""A runner process: ``python -m tests.chaos.member ORDERS`` works until its standard input ends.
+
+It starts executions too, each at its time and under a key, until each is acknowledged: one that was killed before it
+could note an acknowledgement starts the same keys again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+
+import cloaca
+from tests.chaos.workload import RELEASE, SHAPES
+from tests.crash import audits
+from tests.crash.journal import Journal
+from tests.crash.shapes import START, Recorder
+from tests.crash.tables import Seen
+
+PATIENCE_SECONDS = 60.0
+T = TypeVar("T")
+
+
+class Starts(NamedTuple):
+    """Which executions a process starts: every ``step``-th from ``first``, each ``interval`` seconds after the last."""
+
+    workflow: str
+    first: int
+    step: int
+    total: int
+    began: float
+    interval: float
+
+
+class Orders(NamedTuple):
+    """What a process is to do; ``witness`` says whether bodies look at the database when they start and end."""
+
+    url: str
+    folder: str
+    shapes: list[str]
+    settings: dict[str, Any]
+    starts: list[Any] | None = None
+    witness: bool = True
+
+
+def main(orders: Orders) -> None:
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {os.getpid()} %(name)s %(message)s")
+    os.environ[RELEASE] = os.path.join(orders.folder, "release")
+    journal = Journal(os.path.join(orders.folder, "journal"))
+    recorder = Recorder(journal, orders.url, _patient_witness if orders.witness else _blind)
+    for name in orders.shapes:
+        recorder.register(SHAPES[name])
+    config = cloaca.DefaultRunnerConfig(**orders.settings)
+    with _patiently(lambda: cloaca.DefaultRunner(orders.url, config)) as runner:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        if orders.starts:
+            _start_all(
+                runner, Starts(*orders.starts), journal, Journal(os.path.join(orders.folder, "starts"))
+            )
+        sys.stdin.read()
+
+
+def _blind(_: str) -> Seen:
+    return 0
+
+
+def _patient_witness(url: str) -> Seen:
+    """A body waits for a server that restarts."""
+    return _patiently(lambda: audits.latest_change(url))
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return work()
+        except (cloaca.CloacaException, psycopg.OperationalError, sqlite3.OperationalError):
+            if time.monotonic() > deadline:
+                raise
+            logging.getLogger("chaos").info("trying again", exc_info=True)
+            time.sleep(0.1)
+
+
+def _start_all(runner: cloaca.DefaultRunner, starts: Starts, journal: Journal, done: Journal) -> None:
+    known = {event.key for event in done.read()}
+    for number in range(starts.first, starts.total, starts.step):
+        key = f"key {number}"
+        if key not in known:
+            time.sleep(max(0.0, starts.began + number * starts.interval - time.time()))
+            handle = _patiently(lambda key=key: runner.start(starts.workflow, START, idempotency_key=key))  # type: ignore[misc]
+            for file in (journal, done):
+                file.write("acknowledged", handle.execution_id, workflow=starts.workflow, key=key)
+
+
+if __name__ == "__main__":
+    main(Orders(*json.loads(sys.argv[1])))
