@@ -9,8 +9,10 @@ import cloaca
 from tests.world import SOON, run, spawn, workflow_of
 
 DIES = """
-import os, sys
+import os, sys, threading
 import cloaca
+
+is_told = threading.Event()
 
 def tell(what):
     os.write(1, f"{what}\\n".encode())
@@ -25,10 +27,12 @@ with cloaca.WorkflowBuilder("chain"):
         tell(context["first"])
         if "waits" in sys.argv:
             sys.stdin.read()
+        is_told.wait(20)
         os._exit(9)
 
 handle = cloaca.DefaultRunner(sys.argv[1]).start("chain", idempotency_key="k")
 tell(handle.execution_id)
+is_told.set()
 handle.result()
 """
 
