@@ -12,7 +12,17 @@ from benchmarks.fairness import behind_a_crowd
 from benchmarks.figures import HEADINGS, Figure, table
 from benchmarks.memory import after_many, beyond_the_window
 from benchmarks.sizes import FULL, QUICK, Sizes
-from benchmarks.speed import at_once, commits, fan_out, growth, long_chain, one_at_a_time, wear
+from benchmarks.speed import (
+    at_once,
+    at_once_on_postgres,
+    commits,
+    fan_out,
+    growth,
+    long_chain,
+    one_at_a_time,
+    one_at_a_time_on_postgres,
+    wear,
+)
 from benchmarks.startup import startup
 
 Benchmark = Callable[[Sizes, str], list[Figure]]
@@ -30,6 +40,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "memory": after_many,
     "window": beyond_the_window,
     "startup": startup,
+    "pg-w1": one_at_a_time_on_postgres,
+    "pg-w2": at_once_on_postgres,
 }
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from benchmarks.figures import Bound, Figure, shown
-from benchmarks.library import Library
+from benchmarks.library import LibraryOnFile
 from benchmarks.places import Pairs, Place, milliseconds
 from benchmarks.shapes import nothing
 from benchmarks.sizes import Sizes
@@ -14,7 +14,7 @@ from benchmarks.sizes import Sizes
 
 def large_context(sizes: Sizes, folder: str) -> list[Figure]:
     """A chain of three of which only the second task reads the context: added time, and added size of the database."""
-    with Place(Library, folder) as place:
+    with Place(LibraryOnFile, folder) as place:
         pairs, stored = place.run(_measured, sizes.context_bytes, sizes.context_rounds)
     ours, beside = pairs.medians
     name = f"context of {sizes.context_bytes / 1e6:g} MB, read by one of 3"
@@ -39,7 +39,7 @@ def reads_rows(context: Any) -> None:
     context.get("rows")
 
 
-def _measured(library: Library, size: int, rounds: int) -> tuple[Pairs, float]:
+def _measured(library: LibraryOnFile, size: int, rounds: int) -> tuple[Pairs, float]:
     library.learn(
         "reading", {"first": (nothing, ()), "second": (reads_rows, ("first",)), "third": (nothing, ("second",))}
     )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import shapes
 from benchmarks.figures import Bound, Figure, shown
-from benchmarks.library import Library
+from benchmarks.library import LibraryOnFile
 from benchmarks.places import Place, peak_resident_mb, resident_mb
 from benchmarks.sizes import Sizes
 
@@ -19,7 +19,7 @@ LEFT_BEHIND = Bound("at most", 20)
 
 def after_many(sizes: Sizes, folder: str) -> list[Figure]:
     """What many finished executions have added to the process."""
-    with Place(Library, folder) as place:
+    with Place(LibraryOnFile, folder) as place:
         added = place.run(_added_by, sizes.finished)
     return [Figure(f"memory after {sizes.finished:,} executions", added, "MB", LEFT_BEHIND)]
 
@@ -41,11 +41,11 @@ def beyond_the_window(sizes: Sizes, folder: str) -> list[Figure]:
     return [Figure(name, many - one, "MB", LEFT_BEHIND, f"{shown(many)} MB", f"{shown(one)} MB")]
 
 
-def _windowed(folder: str, window: int) -> Library:
-    return Library(folder, window=window)
+def _windowed(folder: str, window: int) -> LibraryOnFile:
+    return LibraryOnFile(folder, window=window)
 
 
-def _added_by(library: Library, number: int) -> float:
+def _added_by(library: LibraryOnFile, number: int) -> float:
     library.learn("chain", shapes.chain())
     library.run_many("chain", [INPUT] * BATCH)
     before = resident_mb()
@@ -61,7 +61,7 @@ def waits(_: Any) -> None:
     _open.wait()
 
 
-def _peak_of(library: Library, window: int, windows: int) -> float:
+def _peak_of(library: LibraryOnFile, window: int, windows: int) -> float:
     library.learn("gated", {"wait": (waits, ()), **shapes.long(2)})
     before = resident_mb()
     inputs = [INPUT] * window

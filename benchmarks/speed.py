@@ -11,23 +11,15 @@ import struct
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks import shapes
 from benchmarks.figures import Bound, Figure, shown
-from benchmarks.library import Library
+from benchmarks.library import LibraryOnFile
 from benchmarks.places import Pairs, Place, alternate, milliseconds, peak_resident_mb
+from benchmarks.sides import Sides, Subject, on_postgres, on_sqlite
 from benchmarks.sizes import Sizes
-from benchmarks.yardstick import Workflow, Yardstick
-
-
-class Subject(Protocol):
-    """What can be measured: the library, or the yardstick."""
-
-    def learn(self, name: str, shape: Workflow) -> None: ...
-    def run(self, name: str, data: dict[str, Any]) -> dict[str, Any]: ...
-    def run_many(self, name: str, inputs: list[dict[str, Any]]) -> list[dict[str, Any]]: ...
-
+from benchmarks.yardstick import Workflow
 
 INPUT = {"x": 1}
 WARM = 50
@@ -35,32 +27,50 @@ WARM = 50
 
 def one_at_a_time(sizes: Sizes, folder: str) -> list[Figure]:
     """W1: chains of three, one after the other; the median of each round."""
+    return [_one_at_a_time("W1", on_sqlite(folder), sizes)]
+
+
+def one_at_a_time_on_postgres(sizes: Sizes, folder: str) -> list[Figure]:
+    """W1 on PostgreSQL."""
+    return [_one_at_a_time("PostgreSQL W1", on_postgres(folder), sizes)]
+
+
+def _one_at_a_time(name: str, sides: Sides, sizes: Sizes) -> Figure:
     run = partial(_run, "chain", INPUT, sizes.one_at_a_time)
-    pairs = _beside_the_yardstick(folder, run, sizes.one_at_a_time_rounds, shapes.chain)
-    return [_ratio("W1 chain of 3, one at a time, p50", pairs, Bound("at most", 1.6))]
+    pairs = _beside_the_yardstick(sides, run, sizes.one_at_a_time_rounds, shapes.chain)
+    return _ratio(f"{name} chain of 3, one at a time, p50", pairs, Bound("at most", 1.6))
 
 
 def at_once(sizes: Sizes, folder: str) -> list[Figure]:
     """W2: chains of three, all started at once."""
+    return [_at_once("W2", on_sqlite(folder), sizes)]
+
+
+def at_once_on_postgres(sizes: Sizes, folder: str) -> list[Figure]:
+    """W2 on PostgreSQL."""
+    return [_at_once("PostgreSQL W2", on_postgres(folder), sizes)]
+
+
+def _at_once(name: str, sides: Sides, sizes: Sizes) -> Figure:
     run = partial(_run_many, "chain", sizes.at_once)
-    pairs = _beside_the_yardstick(folder, run, sizes.at_once_rounds, shapes.chain)
+    pairs = _beside_the_yardstick(sides, run, sizes.at_once_rounds, shapes.chain)
     ours, beside = pairs.medians
-    name = f"W2 {sizes.at_once:,} chains of 3 at once"
+    name = f"{name} {sizes.at_once:,} chains of 3 at once"
     rates = (f"{shown(sizes.at_once / taken * 1e3)}/s" for taken in (ours, beside))
-    return [Figure(name, 1 / pairs.ratio, "x", Bound("at least", 0.5), *rates)]
+    return Figure(name, 1 / pairs.ratio, "x", Bound("at least", 0.5), *rates)
 
 
 def fan_out(sizes: Sizes, folder: str) -> list[Figure]:
     """W3: one task, many that follow it, one that joins them."""
     run = partial(_run, "chain", {}, 1)
-    pairs = _beside_the_yardstick(folder, run, sizes.width_rounds, shapes.wide, sizes.width)
+    pairs = _beside_the_yardstick(on_sqlite(folder), run, sizes.width_rounds, shapes.wide, sizes.width)
     return [_ratio(f"W3 1 -> {sizes.width:,} -> 1 tasks", pairs, Bound("at most", 2))]
 
 
 def long_chain(sizes: Sizes, folder: str) -> list[Figure]:
     """W4: one chain of many tasks."""
     run = partial(_run, "chain", {}, 1)
-    pairs = _beside_the_yardstick(folder, run, sizes.length_rounds, shapes.long, sizes.length)
+    pairs = _beside_the_yardstick(on_sqlite(folder), run, sizes.length_rounds, shapes.long, sizes.length)
     return [_ratio(f"W4 chain of {sizes.length:,}", pairs, Bound("at most", 1.5))]
 
 
@@ -109,25 +119,24 @@ def commits(sizes: Sizes, folder: str) -> list[Figure]:
 
 
 def _beside_the_yardstick(
-    folder: str,
+    sides: Sides,
     measure: Callable[[Subject], float],
     rounds: int,
     shape: Callable[..., Workflow],
     *arguments: Any,
 ) -> Pairs:
-    with _library(folder, "library") as ours, Place(Yardstick, folder) as beside:
-        sides: list[Place[Any]] = [ours, beside]
-        for side in sides:
+    with sides as (ours, beside):
+        for side in (ours, beside):
             side.run(_learn, "warm", shapes.chain)
             side.run(partial(_run, "warm", INPUT, WARM))
             side.run(_learn, "chain", shape, *arguments)
         return alternate(lambda: ours.run(measure), lambda: beside.run(measure), rounds=rounds)
 
 
-def _library(folder: str, name: str) -> Place[Library]:
+def _library(folder: str, name: str) -> Place[LibraryOnFile]:
     own = os.path.join(folder, name)
     os.makedirs(own)
-    return Place(Library, own)
+    return Place(LibraryOnFile, own)
 
 
 def _ratio(name: str, pairs: Pairs, bound: Bound) -> Figure:
@@ -151,11 +160,11 @@ def _run_many(name: str, number: int, subject: Subject) -> float:
     return milliseconds(lambda: subject.run_many(name, inputs))
 
 
-def _peak(_: Library) -> float:
+def _peak(_: LibraryOnFile) -> float:
     return peak_resident_mb()
 
 
-def _count_commits(library: Library, times: int) -> list[int]:
+def _count_commits(library: LibraryOnFile, times: int) -> list[int]:
     counts = []
     for _ in range(times):
         before = commits_in(f"{library.path}-wal")

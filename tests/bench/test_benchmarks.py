@@ -9,6 +9,8 @@ from benchmarks.places import Pairs, alternate
 from benchmarks.sizes import Sizes
 from benchmarks.speed import commits_in
 
+from tests import postgres
+
 TINY = Sizes(
     one_at_a_time=2,
     one_at_a_time_rounds=2,
@@ -33,6 +35,13 @@ TINY = Sizes(
 )
 
 
+@pytest.fixture
+def tests_server(monkeypatch):
+    """PostgreSQL is measured on the server of all tests: one of its own takes seconds to make."""
+    monkeypatch.setenv("CLOACA_TEST_POSTGRES", postgres.server_url())
+
+
+@pytest.mark.usefixtures("tests_server")
 @pytest.mark.parametrize("name", command.BENCHMARKS)
 def test_each_benchmark_measures_what_it_says(name, tmp_path):
     figures = list(command.measured([name], TINY, str(tmp_path), tries=1))
