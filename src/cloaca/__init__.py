@@ -35,6 +35,17 @@ from cloaca.errors import (
 from cloaca.executors.handle import TaskHandle
 from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
 from cloaca.model.context import Context
+from cloaca.model.retry import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
+from cloaca.model.rules import (
+    all_of,
+    always,
+    any_of,
+    context_value,
+    none_of,
+    task_failed,
+    task_skipped,
+    task_success,
+)
 from cloaca.model.states import Status, TaskStatus
 from cloaca.runner.client import Client
 from cloaca.runner.config import DefaultRunnerConfig
@@ -47,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AttemptRecord",
+    "BackoffStrategy",
     "Client",
     "CloacaException",
     "ConfigurationError",
@@ -67,6 +79,9 @@ __all__ = [
     "LeaseLost",
     "MigrationError",
     "PipelineResult",
+    "RetryCondition",
+    "RetryPolicy",
+    "RetryPolicyBuilder",
     "RunnerError",
     "ScheduleError",
     "SchemaError",
@@ -90,8 +105,16 @@ __all__ = [
     "WorkflowResult",
     "WorkflowTimeoutError",
     "WorkflowValidationError",
+    "all_of",
+    "always",
+    "any_of",
+    "context_value",
+    "none_of",
     "register_workflow_constructor",
     "task",
+    "task_failed",
+    "task_skipped",
+    "task_success",
 ]
 
 

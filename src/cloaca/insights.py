@@ -124,7 +124,7 @@ def _task_record(
             row.attempt, TaskStatus(row.status), moment(row.started_at), moment(row.finished_at),
             Failure.from_text(row.error) if row.error else None,
         )
-        for row in rows if row.attempt and row.status != "Suspect"
+        for row in rows if row.attempt and row.status not in ("Suspect", "Skipped")
     ]  # fmt: skip
     status, reason = _task_status(last, dependencies)
     return TaskRecord(

@@ -50,7 +50,7 @@ def end_of(run, node):
         fate = run.fate(node, attempt)
         if fate == "ok":
             return End("Completed", attempt, None)
-        if fate in ("kill", "poison") or policy is None or attempt > policy.attempts:
+        if fate in ("kill", "poison") or policy is None or attempt > policy.max_attempts:
             return End("Failed", attempt, ERRORS[fate])
         attempt += 1
 

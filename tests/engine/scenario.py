@@ -99,7 +99,7 @@ def make_dependencies(random):
 
 
 def make_policy(random):
-    return RetryPolicy(random.randint(0, 2), delay_ms=random.choice([0, 0, 300, 2000]))
+    return RetryPolicy(random.randint(0, 2), initial_delay=random.choice([0, 0, 0.3, 2]))
 
 
 def make_program(random):

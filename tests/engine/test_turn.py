@@ -49,7 +49,7 @@ def test_nothing_is_submitted_before_its_commit(bench):
 
 def test_an_outcome_of_another_attempt_changes_nothing(bench):
     hand = bench.hand()
-    policy = RetryPolicy(2, delay_ms=0)
+    policy = RetryPolicy(2, initial_delay=0)
     execution = hand.start(workflow("w", {"a": {"function": broken, "retry": policy}}))
     first = hand.end(hand.begin())
     hand.turn()
@@ -151,7 +151,7 @@ def test_a_body_that_lasts_does_not_wake_the_engine_before_its_limit(bench):
 
 def test_a_wait_for_a_retry_survives_a_crash(bench):
     hand = bench.hand()
-    policy = RetryPolicy(1, delay_ms=10_000)
+    policy = RetryPolicy(1, initial_delay=10, with_jitter=False)
     flow = workflow("w", {"a": {"function": broken, "retry": policy}})
     execution = hand.start(flow)
     hand.end(hand.begin())

@@ -77,7 +77,7 @@ def test_signatures_stay_what_they_were(cls):
     assert inspect.iscoroutinefunction(cloaca.DefaultRunner.start_async)
 
 
-@pytest.mark.parametrize("option", ["retries", "ID", "é", "", "\ud800", "\0", "x" * 65536, "trigger"])
+@pytest.mark.parametrize("option", ["colour", "ID", "é", "", "\ud800", "\0", "x" * 65536, "hooks"])
 def test_an_option_of_a_task_that_resembles_none_lists_those_there_are(option):
     with pytest.raises(cloaca.TaskValidationError) as refused:
         cloaca.task(**{option: 1})

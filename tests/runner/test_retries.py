@@ -63,7 +63,15 @@ def test_each_attempt_is_on_record_with_its_own_error(runner):
     ("backoff", "delays"), [("fixed", (20, 20, 20)), ("linear", (20, 40, 60)), ("exponential", (20, 40, 80))]
 )
 def test_delays_grow_as_the_backoff_says(runner, backoff, delays):
-    workflow_of("w", failing(3), id="call", retry_attempts=3, retry_delay_ms=20, retry_backoff=backoff)
+    workflow_of(
+        "w",
+        failing(3),
+        id="call",
+        retry_attempts=3,
+        retry_delay_ms=20,
+        retry_backoff=backoff,
+        retry_jitter=False,
+    )
     attempts = runner.execute("w").tasks["call"].attempts
     waited = [after.started_at - before.finished_at for before, after in pairwise(attempts)]
     assert all(wait >= timedelta(milliseconds=least) for wait, least in zip(waited, delays, strict=True)), (
@@ -105,7 +113,7 @@ def test_a_wait_for_a_retry_is_in_the_database_and_holds_no_slot(make_runner):
 
 def test_a_wait_for_a_retry_goes_on_in_the_next_runner_with_its_time(make_runner):
     first = make_runner()
-    workflow_of("w", failing(1), id="call", retry_attempts=1, retry_delay_ms=300)
+    workflow_of("w", failing(1), id="call", retry_attempts=1, retry_delay_ms=300, retry_jitter=False)
     handle = first.start("w")
     workflow_of("other", lambda context: None, id="other")
     first.execute("other")
@@ -131,3 +139,67 @@ def test_async_bodies_are_retried_too(runner):
 
     workflow_of("w", call, retry_attempts=2, retry_delay_ms=0)
     assert runner.execute("w")["attempt"] == 3
+
+
+def test_a_delay_has_its_jitter_unless_the_task_says_otherwise(runner):
+    policy = cloaca.RetryPolicy.builder().max_attempts(3).initial_delay(0.04).build()
+    assert policy.with_jitter
+    workflow_of("w", failing(3), id="call", retry=policy)
+    result = runner.execute("w")
+    waited = [
+        after.started_at - before.finished_at for before, after in pairwise(result.tasks["call"].attempts)
+    ]
+    for number, wait in enumerate(waited, 1):
+        least = policy.delay_of(number, execution_id=result.execution_id, task="call")
+        assert wait >= timedelta(seconds=least) - timedelta(microseconds=2), (number, wait, least)
+
+
+def refused(context, handle):
+    if handle.attempt <= 2:
+        raise RuntimeError("connection refused by host")
+
+
+@pytest.mark.parametrize(
+    ("condition", "status", "attempts"),
+    [
+        ("all", "Completed", 3),
+        ("transient", "Completed", 3),
+        ("never", "Failed", 1),
+        ("quota, REFUSED BY", "Completed", 3),
+        ("runtimeerror", "Completed", 3),
+        ("quota,disk", "Failed", 1),
+    ],
+)
+def test_only_errors_that_the_condition_matches_are_retried(runner, condition, status, attempts):
+    workflow_of("w", refused, id="call", retry_attempts=5, retry_delay_ms=0, retry_condition=condition)
+    result = runner.execute("w")
+    assert (result.status, len(result.tasks["call"].attempts)) == (status, attempts)
+
+
+def test_a_time_out_is_transient(runner):
+    waits = threading.Event()
+
+    def slow(context, handle):
+        if handle.attempt == 1:
+            waits.wait(SOON)
+
+    workflow_of(
+        "w", slow, timeout_seconds=0.05, retry_attempts=1, retry_delay_ms=0, retry_condition="transient"
+    )
+    result = runner.execute("w")
+    waits.set()
+    assert [attempt.status for attempt in result.tasks["slow"].attempts] == ["Failed", "Completed"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retry": cloaca.RetryPolicy(2, initial_delay=0)},
+        {"retry_policy": {"max_attempts": 2, "retry_delay_seconds": 0}},
+        {"retry_attempts": 2, "retry_delay_ms": 0},
+        {"retry_attempts": 2, "retry_max_delay_ms": 0},
+    ],
+)
+def test_every_way_to_say_it_leads_to_the_same_runs(runner, options):
+    workflow_of("w", failing(9), id="call", **options)
+    assert len(runner.execute("w").tasks["call"].attempts) == 3

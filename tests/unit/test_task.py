@@ -9,7 +9,7 @@ from cloaca.authoring import registry
 from cloaca.authoring.decorator import task
 from cloaca.authoring.task import Task
 from cloaca.errors import TaskValidationError
-from cloaca.model.retry import RetryPolicy
+from cloaca.model.retry import BackoffStrategy, RetryPolicy
 
 
 @pytest.fixture(autouse=True)
@@ -259,8 +259,8 @@ def test_a_task_that_says_nothing_leaves_retries_to_the_runner():
 
 
 def test_a_task_that_says_how_but_not_how_often_is_retried_three_times():
-    assert task(retry_delay_ms=5)(body).retry == RetryPolicy(3, delay_ms=5)
-    assert task(retry_backoff="linear")(body).retry == RetryPolicy(3, backoff="linear")
+    assert task(retry_delay_ms=5)(body).retry == RetryPolicy(3, initial_delay=0.005)
+    assert task(retry_backoff="linear")(body).retry == RetryPolicy(3, backoff=BackoffStrategy.linear())
 
 
 def test_no_retries_can_be_said():
@@ -269,7 +269,7 @@ def test_no_retries_can_be_said():
 
 def test_a_delay_above_the_usual_cap_is_kept():
     made = task(retry_delay_ms=60_000, retry_backoff="fixed")(body)
-    assert made.retry.delay_seconds(1) == 60.0
+    assert made.retry.calculate_delay(1) == 60.0
 
 
 def test_what_a_task_was_declared_with_cannot_be_changed():

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar, overload
 
 from cloaca.authoring import registry
 from cloaca.authoring.names import checked_task_id, is_str, nearest, shown
+from cloaca.authoring.retries import retry_of
 from cloaca.authoring.signature import called_function, function_name
 from cloaca.authoring.task import AnyTask, OnFailure, OnSuccess, Task
 from cloaca.errors import TaskValidationError
-from cloaca.model.retry import BACKOFFS, Backoff, RetryPolicy
+from cloaca.model.retry import MOST, Backoff, RetryPolicy
+from cloaca.model.rules import Rule, checked_rule
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
-
-_ATTEMPTS = 3
-"""The retries of a task that says how to retry and not how often."""
-
-_MOST = 2**31 - 1
-"""The largest number an option takes: 24 days in milliseconds; clocks and databases take it everywhere."""
-
-_LONGEST_DELAY_MS = 30_000
 
 Dependencies: TypeAlias = "Sequence[str | AnyTask]"
 
@@ -35,9 +29,15 @@ def task(
     id: str | None = None,
     dependencies: Dependencies | None = None,
     retry_attempts: int | None = None,
-    retry_delay_ms: int | None = None,
     retry_backoff: Backoff | None = None,
+    retry_delay_ms: int | None = None,
+    retry_max_delay_ms: int | None = None,
+    retry_condition: str | None = None,
+    retry_jitter: bool | None = None,
+    retry: RetryPolicy | None = None,
+    retry_policy: Mapping[str, Any] | None = None,
     timeout_seconds: float | None = None,
+    trigger_rules: Rule | None = None,
     on_success: OnSuccess | None = None,
     on_failure: OnFailure | None = None,
 ) -> Callable[[Callable[P, R_co]], Task[P, R_co]]: ...
@@ -48,9 +48,15 @@ def task(
     id: str | None = None,
     dependencies: Dependencies | None = None,
     retry_attempts: int | None = None,
-    retry_delay_ms: int | None = None,
     retry_backoff: Backoff | None = None,
+    retry_delay_ms: int | None = None,
+    retry_max_delay_ms: int | None = None,
+    retry_condition: str | None = None,
+    retry_jitter: bool | None = None,
+    retry: RetryPolicy | None = None,
+    retry_policy: Mapping[str, Any] | None = None,
     timeout_seconds: float | None = None,
+    trigger_rules: Rule | None = None,
     on_success: OnSuccess | None = None,
     on_failure: OnFailure | None = None,
     **unknown: Any,
@@ -68,10 +74,18 @@ def task(
         dependencies: Ids or decorated functions, declared before or after this task.
         retry_attempts: Runs after the first one fails; 3 where only another retry option is given, and the runner's
             default where none is.
+        retry_backoff: ``"fixed"``, ``"linear"`` or ``"exponential"`` (unless given): how the delay grows.
         retry_delay_ms: The delay before the first retry, 1000 unless given.
-        retry_backoff: ``"fixed"``, ``"linear"`` or ``"exponential"`` (unless given); delays end at 30 seconds or at
-            ``retry_delay_ms`` where that is longer.
+        retry_max_delay_ms: The longest delay; 30,000, or ``retry_delay_ms`` where that is more, unless given.
+        retry_condition: ``"all"`` (unless given), ``"never"``, ``"transient"`` (timeouts, connections and the like), or
+            texts separated by commas: only errors whose text holds one of them, in any case, are retried.
+        retry_jitter: Whether each delay is shortened or lengthened by up to a quarter; it is unless ``False``.
+        retry: All of that as a ``RetryPolicy``; then none of the others can be given.
+        retry_policy: The same as a dict with ``max_attempts``, ``retry_delay_seconds``, ``exponential_backoff`` and
+            ``max_delay_seconds``, each optional.
         timeout_seconds: How long one attempt may take.
+        trigger_rules: Asked once all dependencies are decided, however they ended; where it is false the task is skipped.
+            Without one the task runs unless a dependency failed or was skipped because of a failure.
         on_success: Called as ``on_success(task_id, context)`` once the task has completed; the context holds what it wrote.
         on_failure: Called as ``on_failure(task_id, error, context)`` once it has failed for good. What either of the two
             raises is logged and changes nothing.
@@ -85,14 +99,26 @@ def task(
         >>> @cloaca.task(id="double", retry_attempts=2)
         ... def double(context):
         ...     context["n"] *= 2
-        >>> double.retry.attempts
+        >>> double.retry.max_attempts
         2
     """
     if unknown:
         _refuse_unknown(unknown)
     if function is not None and not callable(function):
         raise TaskValidationError(_not_bare(function))
-    retry = _retry(retry_attempts, retry_delay_ms, retry_backoff)
+    retries = retry_of(
+        retry,
+        retry_policy,
+        {
+            "retry_attempts": retry_attempts,
+            "retry_backoff": retry_backoff,
+            "retry_delay_ms": retry_delay_ms,
+            "retry_max_delay_ms": retry_max_delay_ms,
+            "retry_condition": retry_condition,
+            "retry_jitter": retry_jitter,
+        },
+    )
+    rule = checked_rule(trigger_rules)
     timeout = _timeout(timeout_seconds)
     after = _dependencies(dependencies)
     callbacks = _callback("on_success", on_success), _callback("on_failure", on_failure)
@@ -105,8 +131,9 @@ def task(
             body,
             id=checked_task_id(name, function=shown(function_name(body))),
             dependencies=after,
-            retry=retry,
+            retry=retries,
             timeout_seconds=timeout,
+            trigger_rules=rule,
             on_success=callbacks[0],
             on_failure=callbacks[1],
         )
@@ -154,30 +181,12 @@ def _checked_body(body: Callable[P, R_co]) -> Callable[P, R_co]:
     return body
 
 
-def _retry(attempts: Any, delay_ms: Any, backoff: Any) -> RetryPolicy | None:
-    if attempts is None and delay_ms is None and backoff is None:
-        return None
-    attempts = _ATTEMPTS if attempts is None else _whole("retry_attempts", attempts)
-    delay_ms = 1000 if delay_ms is None else _whole("retry_delay_ms", delay_ms)
-    backoff = "exponential" if backoff is None else backoff
-    if type(backoff) is not str or backoff not in BACKOFFS:
-        raise TaskValidationError(f"retry_backoff must be one of {', '.join(BACKOFFS)}, not {shown(backoff)}")
-    longest = max(_LONGEST_DELAY_MS, delay_ms)
-    return RetryPolicy(attempts, delay_ms=delay_ms, backoff=backoff, max_delay_ms=longest)
-
-
-def _whole(option: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
-        raise TaskValidationError(f"{option} must be an int from 0 to {_MOST}, not {shown(value)}")
-    return int(value)
-
-
 def _timeout(value: Any) -> float | None:
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= _MOST:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value <= MOST:
         raise TaskValidationError(
-            f"timeout_seconds must be a number above 0 and at most {_MOST}, not {shown(value)}: "
+            f"timeout_seconds must be a number above 0 and at most {MOST}, not {shown(value)}: "
             f"leave it out for no limit of the task's own"
         )
     return float(value)

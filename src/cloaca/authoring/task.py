@@ -10,6 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 from cloaca.authoring.signature import Parameter, called_function, signature_of
 from cloaca.model.context import Context
 from cloaca.model.retry import RetryPolicy
+from cloaca.model.rules import Rule
 
 OnSuccess: TypeAlias = "Callable[[str, Context], object]"
 OnFailure: TypeAlias = "Callable[[str, str, Context], object]"
@@ -24,6 +25,7 @@ _FIXED = frozenset(
         "dependencies",
         "retry",
         "timeout_seconds",
+        "trigger_rules",
         "on_success",
         "on_failure",
         "is_async",
@@ -44,6 +46,7 @@ class Task(Generic[P, R_co]):
         dependencies: The ids of the tasks it runs after, in declared order.
         retry: How it is retried; None leaves that to the runner.
         timeout_seconds: How long one attempt may take; None leaves that to the runner.
+        trigger_rules: Asked when its dependencies are decided; None runs it unless something before it failed.
         on_success: Called with its id and the context it left, once it has completed.
         on_failure: Called with its id, the error's text and the context it saw, once it has failed for good.
         is_async: Whether the function is a coroutine function.
@@ -56,6 +59,7 @@ class Task(Generic[P, R_co]):
     dependencies: tuple[str, ...]
     retry: RetryPolicy | None
     timeout_seconds: float | None
+    trigger_rules: Rule | None
     on_success: OnSuccess | None
     on_failure: OnFailure | None
     is_async: bool
@@ -70,6 +74,7 @@ class Task(Generic[P, R_co]):
         dependencies: tuple[str, ...] = (),
         retry: RetryPolicy | None = None,
         timeout_seconds: float | None = None,
+        trigger_rules: Rule | None = None,
         on_success: OnSuccess | None = None,
         on_failure: OnFailure | None = None,
     ) -> None:
@@ -81,6 +86,7 @@ class Task(Generic[P, R_co]):
             dependencies=dependencies,
             retry=retry,
             timeout_seconds=timeout_seconds,
+            trigger_rules=trigger_rules,
             on_success=on_success,
             on_failure=on_failure,
             is_async=inspect.iscoroutinefunction(called_function(function)),

@@ -54,8 +54,23 @@ def _of_task(task: AnyTask, workflow: str, ids: set[str], declared: Collection[s
         elif dep not in ids:
             yield f"{name} depends on {shown(dep)}, {_absence(dep, workflow, ids, declared)}"
         seen.add(dep)
+    yield from _of_rule(task, workflow)
     if unresolved := annotation_problem(task):
         yield unresolved
+
+
+def _of_rule(task: AnyTask, workflow: str) -> Iterator[str]:
+    """A rule asks about dependencies only: of other tasks it could not be known whether they are decided."""
+    for name in dict.fromkeys(task.trigger_rules.tasks() if task.trigger_rules else ()):
+        prefix, _, dep = name.rpartition("::")
+        if prefix and not prefix.endswith(f"::{workflow}"):
+            yield (
+                f"the rule of task {shown(task.id)} names {shown(name)}, which is in another workflow: "
+                f"name a dependency by its id"
+            )
+        elif dep not in task.dependencies:
+            hint = nearest(dep, task.dependencies) or "add it to them, or drop it from the rule"
+            yield f"the rule of task {shown(task.id)} names {shown(dep)}, which is none of its dependencies: {hint}"
 
 
 def _absence(dep: str, workflow: str, ids: set[str], declared: Collection[str]) -> str:

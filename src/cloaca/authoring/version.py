@@ -37,14 +37,11 @@ def _digest(text: str) -> str:
 
 
 def _settings(task: AnyTask, known: dict[int, str]) -> str:
-    retry = task.retry and [
-        task.retry.attempts,
-        task.retry.delay_ms,
-        task.retry.backoff,
-        task.retry.max_delay_ms,
-    ]
     code = _fingerprint(task, known)
-    return json.dumps([task.id, task.dependencies, retry, task.timeout_seconds, code])
+    retry = task.retry and repr(task.retry)
+    # A rule is added where there is one: a workflow without rules keeps the version it had before there were any.
+    rule = [task.trigger_rules.stored()] if task.trigger_rules else []
+    return json.dumps([task.id, task.dependencies, retry, task.timeout_seconds, code, *rule])
 
 
 def _fingerprint(task: AnyTask, known: dict[int, str]) -> str:

@@ -48,7 +48,8 @@ class Workflow:
                 f"workflow {shown(name)} is to be made of tasks by WorkflowBuilder({shown(name)}).add_task(...).build()"
             )
         self._keep("_bound", tuple(tasks))
-        self._keep("_graph", Graph(name, {task.id: task.dependencies for task in tasks}))
+        rules = {task.id: task.trigger_rules.stored() for task in tasks if task.trigger_rules}
+        self._keep("_graph", Graph(name, {task.id: task.dependencies for task in tasks}, rules=rules))
         self._keep("_description", description)
         self._keep("_tags", dict(tags or {}))
         self._keep("_version", None)

@@ -40,7 +40,7 @@ class Plan:
         self.workflow = workflow
         self.graph: Graph = workflow.graph
         self.tasks: tuple[Task[..., Any], ...] = workflow.bound
-        default = RetryPolicy(attempts=settings.retry_attempts)
+        default = RetryPolicy(settings.retry_attempts)
         self.limits = tuple(
             TaskLimits(task.retry or default, task.timeout_seconds or settings.task_timeout_seconds)
             for task in self.tasks

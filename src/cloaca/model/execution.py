@@ -14,6 +14,7 @@ from typing import NamedTuple, assert_never
 from cloaca.model.delta import Delta
 from cloaca.model.graph import Graph
 from cloaca.model.retry import RetryPolicy
+from cloaca.model.rules import Facts
 from cloaca.model.states import Status, TaskStatus
 from cloaca.model.view import View, final_view, view_before
 
@@ -138,7 +139,7 @@ class ExecutionState:
     """
 
     __slots__ = (
-        "after", "attempts", "blocked", "created_at", "deltas", "failures", "fence", "graph", "history", "id",
+        "after", "attempts", "blocked", "created_at", "deltas", "expired", "failures", "fence", "graph", "history", "id",
         "initial", "limits", "merged", "open", "owner", "size", "started_at", "status", "suspects", "uses", "version", "waiting",
     )  # fmt: skip
 
@@ -175,7 +176,9 @@ class ExecutionState:
         self.attempts: dict[int, int] = {}
         """The attempt that comes next or runs, where it is not the first."""
         self.blocked: dict[int, str] = {}
-        """Node to the id of the failed task because of which it will be skipped."""
+        """Node to the id of the failed task because of which it will be skipped, unless it has a rule."""
+        self.expired: str | None = None
+        """Why nothing more is to run, once the execution as a whole has timed out."""
         self.failures: dict[int, Failure] = {}
         self.suspects: dict[int, StoredAttempt] = {}
         """Nodes whose next attempt may have brought a process down, with what is stored of it."""
@@ -239,11 +242,14 @@ class ExecutionState:
 
 
 def begin(state: ExecutionState) -> Decision:
-    """The first decision on a new execution: its roots are ready."""
+    """The first decision on a new execution: its roots are ready.
+
+    It holds no rows, since the start may lose to an earlier one of the same key: a root that is to be skipped is so by
+    the ``RetryDue`` that comes next.
+    """
     decision = Decision()
     for node in state.graph.roots:
-        state.status[node] = READY
-    decision.ready.extend(state.graph.roots)
+        _open_or_put_off(state, node, state.started_at, decision)
     return decision
 
 
@@ -264,8 +270,7 @@ def advance(state: ExecutionState, event: Event, now: float) -> Decision:
             _failed(state, event, decision)
         case RetryDue(node, attempt):
             if state.status[node] is PENDING and state.attempts.get(node, 1) == attempt:
-                state.status[node] = READY
-                decision.ready.append(node)
+                _open(state, node, decision)
         case TimedOut(limit):
             _timed_out(state, limit, now, decision)
         case _:
@@ -295,7 +300,7 @@ def _failed(state: ExecutionState, event: Failed, decision: Decision) -> None:
     node, attempt, failure, started_at, finished_at, final = event
     if not state.expects(node, attempt):
         return
-    retry_at = None if final else _retry_at(state, node, attempt, finished_at)
+    retry_at = None if final else _retry_at(state, event)
     row = state.row(
         node,
         attempt,
@@ -314,9 +319,12 @@ def _failed(state: ExecutionState, event: Failed, decision: Decision) -> None:
         decision.retries.append((retry_at, node, attempt + 1))
 
 
-def _retry_at(state: ExecutionState, node: int, attempt: int, failed_at: float) -> float | None:
-    policy = state.limits[node].retry
-    return failed_at + policy.delay_seconds(attempt) if attempt <= policy.attempts else None
+def _retry_at(state: ExecutionState, event: Failed) -> float | None:
+    policy = state.limits[event.node].retry
+    if not policy.should_retry(event.attempt - 1, str(event.failure)):
+        return None
+    task = state.graph.ids[event.node]
+    return event.finished_at + policy.delay_of(event.attempt, execution_id=state.id, task=task)
 
 
 def _give_up(state: ExecutionState, node: int, failure: Failure, decision: Decision) -> None:
@@ -330,6 +338,7 @@ def _give_up(state: ExecutionState, node: int, failure: Failure, decision: Decis
 def _settle(state: ExecutionState, node: int, status: TaskStatus, decision: Decision) -> None:
     """Mark a node as decided, and decide what that makes ready or skipped, as far as it reaches."""
     settled = [(node, status)]
+    rules, blocked = state.graph.rules, state.blocked
     while settled:
         node, status = settled.pop()
         state.status[node] = status
@@ -339,19 +348,56 @@ def _settle(state: ExecutionState, node: int, status: TaskStatus, decision: Deci
             state.waiting[child] -= 1
             if state.waiting[child] or state.status[child] is not PENDING:
                 continue
-            if child in state.blocked:
-                _skip(state, child, f"upstream failed: {state.blocked[child]!r}", decision)
+            if (child in rules or child in blocked) and (reason := _why_skipped(state, child)):
+                _skip(state, child, reason, decision)
                 settled.append((child, SKIPPED))
             else:
                 state.status[child] = READY
                 decision.ready.append(child)
 
 
+def _open(state: ExecutionState, node: int, decision: Decision) -> None:
+    """Make a node ready whose dependencies are decided, or skip it and what that decides."""
+    if reason := _why_skipped(state, node):
+        _skip(state, node, reason, decision)
+        _settle(state, node, SKIPPED, decision)
+    else:
+        state.status[node] = READY
+        decision.ready.append(node)
+
+
+def _open_or_put_off(state: ExecutionState, node: int, now: float, decision: Decision) -> None:
+    """Make a node ready, or let an event skip it: no row can be written yet."""
+    if _why_skipped(state, node):
+        decision.retries.append((now, node, state.attempt(node)))
+    else:
+        state.status[node] = READY
+        decision.ready.append(node)
+
+
+def _why_skipped(state: ExecutionState, node: int) -> str | None:
+    """Why a node whose dependencies are decided does not run, or ``None`` where it does."""
+    rule = state.graph.rules.get(node)
+    if rule is None:
+        return f"upstream failed: {state.blocked[node]!r}" if node in state.blocked else None
+    if state.expired:
+        return state.expired
+    graph, status = state.graph, state.status
+    return rule.refusal(Facts(lambda task: status[graph.index[task]], lambda key: state.view(node).get(key)))
+
+
 def _skip(state: ExecutionState, node: int, reason: str, decision: Decision) -> None:
-    _write(state, decision, state.row(node, 0, SKIPPED, reason=reason))
+    # A suspect that is skipped after all has a row under its number.
+    _write(state, decision, state.row(node, state.attempts.get(node, 0), SKIPPED, reason=reason))
     state.leave(node, None)
-    for child in state.graph.children[node]:
-        state.blocked.setdefault(child, state.blocked[node])
+    _block_below(state, node)
+
+
+def _block_below(state: ExecutionState, node: int) -> None:
+    """What depends on a skipped node is skipped too, unless the node's own rule has skipped it."""
+    if node in state.blocked and (state.expired or node not in state.graph.rules):
+        for child in state.graph.children[node]:
+            state.blocked.setdefault(child, state.blocked[node])
 
 
 def _release(state: ExecutionState, node: int) -> None:
@@ -365,6 +411,7 @@ def _release(state: ExecutionState, node: int) -> None:
 def _timed_out(state: ExecutionState, limit: float, now: float, decision: Decision) -> None:
     message = f"the execution took longer than its workflow_timeout_seconds of {limit:g}"
     failure = Failure("WorkflowTimeoutError", message, "")
+    state.expired = message
     undecided = (PENDING, READY)
     for node in [n for n, status in enumerate(state.status) if status in undecided and not state.waiting[n]]:
         _write(
@@ -381,17 +428,31 @@ def _write(state: ExecutionState, decision: Decision, row: AttemptRow) -> None:
 
 
 def _finish(state: ExecutionState, now: float) -> FinishRow:
-    status = Status.FAILED if state.failures else Status.COMPLETED
-    return FinishRow(status, failure_message(state), now, state.id, state.owner, state.fence)
+    message = failure_message(state)
+    status = Status.FAILED if message else Status.COMPLETED
+    return FinishRow(status, message, now, state.id, state.owner, state.fence)
 
 
 def failure_message(state: ExecutionState) -> str | None:
-    """What failed, in declared order: task, type and message of each; ``None`` if nothing did."""
+    """What failed and was not handled, in declared order: task, type and message of each; ``None`` if nothing did."""
     lines = [
-        f"task {state.graph.ids[node]!r} failed: {state.failures[node]}" for node in sorted(state.failures)
+        f"task {state.graph.ids[node]!r} failed: {state.failures[node]}"
+        for node in sorted(state.failures)
+        if not _is_handled(state, node)
     ]
     # A lone surrogate or a NUL in a message is data to a body and no text to a database.
     return "; ".join(lines).encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00") or None
+
+
+def _is_handled(state: ExecutionState, node: int) -> bool:
+    """Whether a task completed whose rule asked for this one's failure."""
+    graph = state.graph
+    return any(
+        state.status[child] is COMPLETED
+        and child in graph.rules
+        and graph.ids[node] in graph.rules[child].handles()
+        for child in graph.children[node]
+    )
 
 
 class StoredAttempt(NamedTuple):
@@ -448,8 +509,7 @@ def _restore_node(state: ExecutionState, node: int, stored: StoredAttempt | None
         state.leave(node, Delta.from_text(stored.delta or "{}"))
     elif stored.status == SKIPPED:
         state.leave(node, None)
-        for child in state.graph.children[node]:
-            state.blocked.setdefault(child, state.blocked.get(node, state.graph.ids[node]))
+        _block_below(state, node)
     elif stored.status == FAILED and stored.retry_at is None:
         failure = Failure.from_text(stored.error) if stored.error else Failure("Error", "", "")
         state.failures[node] = failure
@@ -476,5 +536,4 @@ def _restore_open(
         if stored.retry_at is not None and stored.retry_at > now:
             decision.retries.append((stored.retry_at, node, attempt))
             return
-    state.status[node] = READY
-    decision.ready.append(node)
+    _open_or_put_off(state, node, now, decision)

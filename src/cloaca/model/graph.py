@@ -1,4 +1,4 @@
-"""The frozen structure of a workflow: which task depends on which.
+"""The frozen structure of a workflow: which task depends on which, and by which rules.
 
 Tasks are numbered in the order they were declared; everything that runs works on these numbers and only what is
 stored or shown uses ids. All walks are iterative: a chain of ten thousand tasks is an ordinary graph.
@@ -11,6 +11,9 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
+
+from cloaca.model.rules import Rule, rule_of
 
 INITIAL = -1
 """The node before all roots: the state it leaves is the execution's initial context."""
@@ -23,10 +26,18 @@ class Graph:
         name: The workflow's name; two workflows of one shape are two structures.
         dependencies: Task id to the ids it depends on, in declared order. Must be acyclic and closed; the builder
             checks that before it makes a graph.
+        rules: Task id to its rule as it is stored, of the tasks that have one; they ask about dependencies only.
     """
 
-    def __init__(self, name: str, dependencies: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        dependencies: Mapping[str, Sequence[str]],
+        *,
+        rules: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+    ) -> None:
         self.name = name
+        self._stored_rules = dict(rules)
         self.ids: tuple[str, ...] = tuple(dependencies)
         self.index: Mapping[str, int] = MappingProxyType({task: node for node, task in enumerate(self.ids)})
         self.dependencies: tuple[tuple[int, ...], ...] = tuple(
@@ -45,6 +56,11 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, tasks={len(self)})"
+
+    @cached_property
+    def rules(self) -> Mapping[int, Rule]:
+        """The nodes that have a rule. It is read when it is asked for: a later release may know more kinds."""
+        return {self.index[task]: rule_of(stored) for task, stored in self._stored_rules.items()}
 
     @cached_property
     def order(self) -> tuple[int, ...]:
@@ -174,17 +190,19 @@ class Graph:
             task: [self.ids[dep] for dep in deps]
             for task, deps in zip(self.ids, self.dependencies, strict=True)
         }
-        return json.dumps({"name": self.name, "tasks": tasks}, separators=(",", ":"))
+        # Without rules the text is what it was before there were any, and so is the structure.
+        rules = {"rules": self._stored_rules} if self._stored_rules else {}
+        return json.dumps({"name": self.name, "tasks": tasks, **rules}, separators=(",", ":"))
 
     @classmethod
     def thawed(cls, text: str) -> Graph:
         """The graph that ``frozen`` wrote."""
         stored = json.loads(text)
-        return cls(stored["name"], stored["tasks"])
+        return cls(stored["name"], stored["tasks"], rules=stored.get("rules", {}))
 
     @cached_property
     def structure(self) -> str:
-        """A hash of the name, the task ids and their dependencies: an execution resumes where it is the same.
+        """A hash of the name, the task ids, their dependencies and rules: an execution resumes where it is the same.
 
         The order in which tasks were declared is part of it, since a join replays dependencies in declared order.
         """

@@ -1,60 +1,350 @@
-"""How often a failed task runs again, and how long it waits before."""
+"""How often a failed task runs again, after which errors, and how long it waits before."""
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
-from typing import Literal, assert_never
+import hashlib
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, Literal
+
+from cloaca.errors import TaskValidationError
+from cloaca.model.immutable import Immutable
+from cloaca.model.shown import shown
 
 Backoff = Literal["fixed", "linear", "exponential"]
 
 BACKOFFS: tuple[Backoff, ...] = ("fixed", "linear", "exponential")
 
-_MOST_DOUBLINGS = 64
-"""More of them exceed every cap, and 2**n for a huge n is a number nobody has memory for."""
+DEFAULT_RETRIES = 3
+"""The retries of who says how to retry and not how often."""
+
+LONGEST_DELAY = 30.0
+"""No delay is longer, in seconds, unless somebody says so."""
+
+JITTER = 0.25
+"""The part of a delay by which it is shortened or lengthened at most."""
+
+MOST = 2**31 - 1
+"""The largest number an option takes: clocks and databases take it everywhere."""
+
+_TRANSIENT = (
+    "timeout", "connection", "network", "temporary", "unavailable", "busy", "overloaded", "rate limit",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """The number of retries after the first run and the delay before each.
+class BackoffStrategy(Immutable):
+    """How the delay grows from one retry to the next.
 
-    Attributes:
-        attempts: Runs after the first one; 0 never retries.
-        delay_ms: The delay before the first retry.
-        backoff: How the delay grows; see ``delay_seconds``.
-        max_delay_ms: No delay is longer.
+    With d for the first delay and n for the number of the attempt that failed, counted from 1: ``fixed`` waits d,
+    ``linear`` d·n·multiplier, ``exponential`` d·multiplier·baseⁿ⁻¹.
 
     Example:
-        >>> from cloaca.model.retry import RetryPolicy
-        >>> RetryPolicy(3, delay_ms=500).delay_seconds(2)
-        1.0
+        >>> import cloaca
+        >>> cloaca.BackoffStrategy.exponential(2.0)
+        BackoffStrategy.exponential(base=2.0, multiplier=1.0)
     """
 
-    attempts: int
-    _: KW_ONLY
-    delay_ms: int = 1000
-    backoff: Backoff = "exponential"
-    max_delay_ms: int = 30_000
+    __slots__ = ("base", "kind", "multiplier")
 
-    def delay_seconds(self, attempt: int) -> float:
-        """The seconds to wait after attempt number ``attempt`` (1 is the first run) has failed.
+    kind: Backoff
+    multiplier: float
+    base: float
 
-        With d for ``delay_ms`` and n for ``attempt``: fixed waits d, linear d*n, exponential d*2**(n-1), and none
-        longer than ``max_delay_ms``. Any n is safe, however large.
+    def __init__(self, kind: Backoff, *, multiplier: float = 1.0, base: float = 2.0) -> None:
+        if type(kind) is not str or kind not in BACKOFFS:
+            raise TaskValidationError(f"a backoff is one of {', '.join(BACKOFFS)}, not {shown(kind)}")
+        self._keep(kind=kind, multiplier=_factor("multiplier", multiplier), base=_factor("base", base))
+
+    @staticmethod
+    def fixed() -> BackoffStrategy:
+        """Always the first delay."""
+        return BackoffStrategy("fixed")
+
+    @staticmethod
+    def linear(multiplier: float = 1.0) -> BackoffStrategy:
+        """The first delay times ``multiplier`` times the number of the attempt."""
+        return BackoffStrategy("linear", multiplier=multiplier)
+
+    @staticmethod
+    def exponential(base: float = 2.0, multiplier: float | None = None) -> BackoffStrategy:
+        """The first delay times ``multiplier`` (1 unless given), times ``base`` for each attempt after the first."""
+        return BackoffStrategy("exponential", base=base, multiplier=1.0 if multiplier is None else multiplier)
+
+    def delay(self, first: float, attempt: int) -> float:
+        """The delay after this attempt has failed, in the unit of ``first``; infinite where no float holds it."""
+        if not first or self.kind == "fixed":
+            return first
+        try:
+            grown = attempt if self.kind == "linear" else self.base ** (attempt - 1)
+            return first * self.multiplier * grown
+        except OverflowError:
+            return float("inf")
+
+    def __repr__(self) -> str:
+        match self.kind:
+            case "fixed":
+                return "BackoffStrategy.fixed()"
+            case "linear":
+                return f"BackoffStrategy.linear(multiplier={self.multiplier})"
+        return f"BackoffStrategy.exponential(base={self.base}, multiplier={self.multiplier})"
+
+
+class RetryCondition(Immutable):
+    """After which errors a task is retried.
+
+    Patterns are looked for in the error's text, ``"TypeName: message"``, whatever their case.
+
+    Example:
+        >>> import cloaca
+        >>> cloaca.RetryCondition.transient_only().matches("OSError: Connection refused")
+        True
+    """
+
+    __slots__ = ("patterns",)
+
+    patterns: tuple[str, ...] | None
+    """In lower case; none of them matches nothing, and ``None`` everything."""
+
+    def __init__(self, patterns: Sequence[str] | None) -> None:
+        self._keep(patterns=None if patterns is None else tuple(pattern.lower() for pattern in patterns))
+
+    @staticmethod
+    def never() -> RetryCondition:
+        """After none."""
+        return RetryCondition(())
+
+    @staticmethod
+    def transient_only() -> RetryCondition:
+        """After those that time may mend.
+
+        Their text holds timeout, connection, network, temporary, unavailable, busy, overloaded or rate limit.
+        """
+        return RetryCondition(_TRANSIENT)
+
+    @staticmethod
+    def all_errors() -> RetryCondition:
+        """After all."""
+        return RetryCondition(None)
+
+    @staticmethod
+    def error_pattern(patterns: list[str]) -> RetryCondition:
+        """After those whose text holds one of the patterns.
+
+        Raises:
+            TaskValidationError: It is no list of texts, or nothing is in it.
+        """
+        given: Any = patterns
+        if not isinstance(given, (list, tuple)) or not given or not all(_is_text(one) for one in given):
+            raise TaskValidationError(
+                f"error_pattern takes a list of texts to look for in errors, not {shown(given)}: "
+                f"write error_pattern(['rate limit']), or never() or all_errors()"
+            )
+        return RetryCondition(given)
+
+    def matches(self, error: str) -> bool:
+        """Whether a task is retried after an error of this text."""
+        if not self.patterns:
+            return self.patterns is None
+        text = error.lower()
+        return any(pattern in text for pattern in self.patterns)
+
+    def __repr__(self) -> str:
+        known: dict[tuple[str, ...] | None, str] = {
+            None: "all_errors()",
+            (): "never()",
+            _TRANSIENT: "transient_only()",
+        }
+        return f"RetryCondition.{known.get(self.patterns) or f'error_pattern({list(self.patterns or ())})'}"
+
+
+class RetryPolicy(Immutable):
+    """How often a failed task runs again, after which errors, and how long it waits before.
+
+    Attributes:
+        max_attempts: Runs after the first one; 0 never retries.
+        initial_delay: Seconds before the first retry.
+        max_delay: No delay is longer; 30 seconds, or ``initial_delay`` where that is more, unless given.
+        backoff: How the delay grows.
+        condition: After which errors there is a retry at all.
+        with_jitter: Whether a delay is shortened or lengthened by up to a quarter, so that what failed at once is not
+            retried at once.
+
+    Example:
+        >>> import cloaca
+        >>> policy = cloaca.RetryPolicy.builder().max_attempts(5).initial_delay(0.25).build()
+        >>> policy.calculate_delay(1), policy.calculate_delay(2)
+        (0.25, 0.5)
+        >>> @cloaca.task(retry=policy)
+        ... def call(context): ...
+    """
+
+    __slots__ = ("backoff", "condition", "initial_delay", "max_attempts", "max_delay", "with_jitter")
+
+    max_attempts: int
+    initial_delay: float
+    max_delay: float
+    backoff: BackoffStrategy
+    condition: RetryCondition
+    with_jitter: bool
+
+    def __init__(
+        self,
+        max_attempts: int = DEFAULT_RETRIES,
+        *,
+        initial_delay: float = 1.0,
+        max_delay: float | None = None,
+        backoff: BackoffStrategy | None = None,
+        condition: RetryCondition | None = None,
+        with_jitter: bool = True,
+    ) -> None:
+        first = _seconds("initial_delay", initial_delay)
+        self._keep(
+            max_attempts=_count("max_attempts", max_attempts),
+            initial_delay=first,
+            max_delay=max(LONGEST_DELAY, first) if max_delay is None else _seconds("max_delay", max_delay),
+            backoff=_of(BackoffStrategy, "backoff_strategy", _DOUBLING if backoff is None else backoff),
+            condition=_of(RetryCondition, "retry_condition", _ALWAYS if condition is None else condition),
+            with_jitter=_of(bool, "with_jitter", with_jitter),
+        )
+
+    @staticmethod
+    def builder() -> RetryPolicyBuilder:
+        """A builder that begins with the defaults."""
+        return RetryPolicyBuilder()
+
+    @staticmethod
+    def default() -> RetryPolicy:
+        """Three retries after 1, 2 and 4 seconds, with jitter, whatever the error."""
+        return RetryPolicy()
+
+    def calculate_delay(self, attempt: int) -> float:
+        """The seconds to wait after attempt number ``attempt`` (1 is the first run) has failed, before any jitter.
+
+        Any number is safe, however large.
 
         Raises:
             ValueError: ``attempt`` is below 1.
         """
         if attempt < 1:
             raise ValueError(f"attempt {attempt} does not exist: attempts count from 1")
-        return min(self._delay_ms(attempt), self.max_delay_ms) / 1000
+        return min(self.backoff.delay(self.initial_delay, attempt), self.max_delay)
 
-    def _delay_ms(self, attempt: int) -> int:
-        match self.backoff:
-            case "fixed":
-                return self.delay_ms
-            case "linear":
-                return self.delay_ms * attempt
-            case "exponential":
-                return self.delay_ms << min(attempt - 1, _MOST_DOUBLINGS)
-            case _:
-                assert_never(self.backoff)
+    def delay_of(self, attempt: int, *, execution_id: str, task: str) -> float:
+        """The seconds that one task of one execution waits: with its jitter, which is the same wherever it is asked."""
+        delay = self.calculate_delay(attempt)
+        if not self.with_jitter or not delay:
+            return delay
+        digest = hashlib.sha256(f"{execution_id}\0{task}\0{attempt}".encode()).digest()
+        share = int.from_bytes(digest[:4]) / 0xFFFFFFFF
+        return min(self.max_delay, delay * (1 - JITTER + 2 * JITTER * share))
+
+    def should_retry(self, attempt: int, error_type: str) -> bool:
+        """Whether there is another retry.
+
+        Args:
+            attempt: How many retries there were before.
+            error_type: The error's text, or the name of its type: what the condition's patterns are looked for in.
+        """
+        return attempt < self.max_attempts and self.condition.matches(error_type)
+
+    def __repr__(self) -> str:
+        return (
+            f"RetryPolicy(max_attempts={self.max_attempts}, initial_delay={self.initial_delay}, "
+            f"max_delay={self.max_delay}, backoff={self.backoff}, condition={self.condition}, "
+            f"with_jitter={self.with_jitter})"
+        )
+
+
+class RetryPolicyBuilder:
+    """Makes a ``RetryPolicy``; each method returns another builder and leaves this one as it is.
+
+    Raises:
+        TaskValidationError: By each method, for a value that cannot be.
+
+    Example:
+        >>> import cloaca
+        >>> patient = cloaca.RetryPolicy.builder().initial_delay(5.0).with_jitter(False)
+        >>> patient.max_attempts(10).build().max_attempts, patient.build().max_attempts
+        (10, 3)
+    """
+
+    __slots__ = ("_options",)
+
+    def __init__(self) -> None:
+        self._options: dict[str, Any] = {}
+
+    def _with(self, option: str, value: object) -> RetryPolicyBuilder:
+        made = RetryPolicyBuilder()
+        made._options = {**self._options, option: value}
+        RetryPolicy(**made._options)
+        return made
+
+    def max_attempts(self, retries: int) -> RetryPolicyBuilder:
+        """How often to run again after the first run."""
+        return self._with("max_attempts", retries)
+
+    def initial_delay(self, seconds: float) -> RetryPolicyBuilder:
+        """The delay before the first retry."""
+        return self._with("initial_delay", seconds)
+
+    def max_delay(self, seconds: float) -> RetryPolicyBuilder:
+        """The longest delay."""
+        return self._with("max_delay", seconds)
+
+    def backoff_strategy(self, strategy: BackoffStrategy) -> RetryPolicyBuilder:
+        """How the delay grows."""
+        return self._with("backoff", strategy)
+
+    def retry_condition(self, condition: RetryCondition) -> RetryPolicyBuilder:
+        """After which errors to retry."""
+        return self._with("condition", condition)
+
+    def with_jitter(self, jitter: bool) -> RetryPolicyBuilder:  # noqa: FBT001 - the API's signature is given
+        """Whether to shorten or lengthen each delay by up to a quarter."""
+        return self._with("with_jitter", jitter)
+
+    def build(self) -> RetryPolicy:
+        """The policy."""
+        return RetryPolicy(**self._options)
+
+    def __repr__(self) -> str:
+        return f"<RetryPolicyBuilder of {self.build()}>"
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _count(option: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
+        raise TaskValidationError(f"{option} must be an int from 0 to {MOST}, not {shown(value)}")
+    return int(value)
+
+
+def _seconds(option: str, value: Any) -> float:
+    if not _is_number(value) or not 0 <= value <= MOST:
+        raise TaskValidationError(
+            f"{option} must be a number of seconds from 0 to {MOST}, not {shown(value)}"
+        )
+    return float(value)
+
+
+def _factor(option: str, value: Any) -> float:
+    if not _is_number(value) or not 0 < value <= MOST or not isfinite(value):
+        raise TaskValidationError(
+            f"the {option} of a backoff must be a number above 0 and at most {MOST}, not {shown(value)}"
+        )
+    return float(value)
+
+
+def _of(kind: type, option: str, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TaskValidationError(f"{option} must be a {kind.__name__}, not {shown(value)}")
+    return value
+
+
+_DOUBLING, _ALWAYS = BackoffStrategy.exponential(), RetryCondition.all_errors()
