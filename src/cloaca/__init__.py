@@ -1,5 +1,6 @@
 """Durable workflows as a library: write tasks as functions, and a DAG of them survives crashes."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cloaca.authoring.builder import WorkflowBuilder
@@ -33,7 +34,6 @@ from cloaca.errors import (
     WorkflowValidationError,
 )
 from cloaca.executors.handle import TaskHandle
-from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
 from cloaca.model.context import Context
 from cloaca.model.retry import BackoffStrategy, RetryCondition, RetryPolicy, RetryPolicyBuilder
 from cloaca.model.rules import (
@@ -54,6 +54,7 @@ from cloaca.runner.result import PipelineResult, WorkflowResult
 from cloaca.runner.runner import DefaultRunner
 
 if TYPE_CHECKING:
+    from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
     from cloaca.runner.tenancy import DatabaseAdmin, TenantConfig, TenantCredentials
 
 __all__ = [
@@ -118,10 +119,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """What only those load who have tenants."""
-    if name in ("DatabaseAdmin", "TenantConfig", "TenantCredentials"):
-        from cloaca.runner import tenancy  # noqa: PLC0415 - as above
+_LOADED_WHEN_USED = {
+    **dict.fromkeys(
+        ("AttemptRecord", "ConflictRecord", "ExecutionRecord", "ExecutionSummary", "TaskRecord"),
+        "cloaca.insights",
+    ),
+    **dict.fromkeys(("DatabaseAdmin", "TenantConfig", "TenantCredentials"), "cloaca.runner.tenancy"),
+}
+"""By name: the module of what most processes never use."""
 
-        return getattr(tenancy, name)
-    raise AttributeError(f"module 'cloaca' has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    """Load what is used for the first time."""
+    module = _LOADED_WHEN_USED.get(name)
+    if module is None:
+        raise AttributeError(f"module 'cloaca' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value

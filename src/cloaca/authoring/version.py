@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import dis
 import functools
-import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -33,6 +32,8 @@ def version_of(name: str, *, tasks: Iterable[AnyTask], description: str, tags: M
 
 
 def _digest(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that builds nothing does without
+
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
 

@@ -6,7 +6,6 @@ stored or shown uses ids. All walks are iterative: a chain of ten thousand tasks
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -206,4 +205,6 @@ class Graph:
 
         The order in which tasks were declared is part of it, since a join replays dependencies in declared order.
         """
+        import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that builds nothing does without
+
         return hashlib.sha256(self.frozen().encode()).hexdigest()[:32]

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloaca.authoring.keywords import names_nearest
 from cloaca.engine.completions import Completions
 from cloaca.engine.events import NewExecution
 from cloaca.errors import RunnerError
-from cloaca.insights import ExecutionRecord, ExecutionSummary, StructureOf, list_summaries, read_record
 from cloaca.model.states import Status
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.inputs import Input, check_input, many, new_execution
 from cloaca.runner.waiting import Waiting
 from cloaca.store.rows import Existing, StartRow
 from cloaca.store.store import Store
+
+if TYPE_CHECKING:
+    from cloaca.insights import ExecutionRecord, ExecutionSummary, StructureOf
 
 
 @names_nearest
@@ -57,6 +59,8 @@ class Executions:
             ExecutionNotFoundError: There is none of this id.
         """
         self._before_use()
+        from cloaca.insights import read_record  # noqa: PLC0415 - records are loaded by those who read them
+
         return read_record(self._store, execution_id, structure_of=self._structure_of)
 
     def list_executions(
@@ -73,6 +77,8 @@ class Executions:
             after: The id of the last execution of the page before.
         """
         self._before_use()
+        from cloaca.insights import list_summaries  # noqa: PLC0415 - as above
+
         return list_summaries(
             self._store, workflow_name=workflow_name, status=status, limit=limit, after=after
         )

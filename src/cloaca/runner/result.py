@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloaca.engine.completions import Finished
 from cloaca.errors import TaskTimeoutError, WorkflowExecutionError, WorkflowTimeoutError
-from cloaca.insights import ExecutionRecord, TaskRecord, task_records
 from cloaca.model.context import Context
 from cloaca.model.states import Status, TaskStatus
+
+if TYPE_CHECKING:
+    from cloaca.insights import ExecutionRecord, TaskRecord
 
 
 class WorkflowResult:
@@ -54,6 +56,8 @@ class WorkflowResult:
     def tasks(self) -> dict[str, TaskRecord]:
         """What became of each task, by id: status, reason, attempts, times, error."""
         if isinstance(self._ended, Finished):
+            from cloaca.insights import task_records  # noqa: PLC0415 - loaded by those who look at tasks
+
             return task_records(self._ended.graph, self._ended.attempts)
         return self._ended.tasks
 

@@ -7,15 +7,17 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloaca.engine.completions import ELSEWHERE, Completions, Finished, News
 from cloaca.errors import DatabaseError, ExecutionNotFoundError, RunnerError
 from cloaca.executors.current import in_callback, is_on_event_loop, raise_if_cancelled
-from cloaca.insights import StructureOf, read_record
 from cloaca.model.states import Status
 from cloaca.runner.result import WorkflowResult
 from cloaca.store.store import Store
+
+if TYPE_CHECKING:
+    from cloaca.insights import StructureOf
 
 logger = logging.getLogger("cloaca")
 
@@ -168,6 +170,8 @@ class Waiting:
             return None
         row = self._store.read_execution(execution_id)
         if row is not None and row.finished_at is not None:
+            from cloaca.insights import read_record  # noqa: PLC0415 - what ended here needs no record
+
             return WorkflowResult(read_record(self._store, execution_id, structure_of=self._structure_of))
         if error is not None:
             raise error
