@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.chaos.member import Orders
-from tests.chaos.place import Place
+from tests.chaos.place import Place, until
 
 SECONDS_TO_END = 60
 
@@ -64,6 +64,15 @@ class Fleet:
 
     def pid(self, slot: int) -> int:
         return self._processes[slot].pid
+
+    def wait_until_alone(self) -> None:
+        """Wait until each process has its runner, and every dead one has been replaced."""
+        pids = sorted(process.pid for process in self._processes.values())
+        entered = "select pid from cloaca_runners"
+        until(
+            lambda: sorted(row[0] for row in self._place.ask(entered)) == pids,
+            f"the runners are those of {pids}", seconds=30,
+        )  # fmt: skip
 
     def exit_code(self, slot: int) -> int | None:
         """How it ended, if it has."""

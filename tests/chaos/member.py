@@ -6,9 +6,11 @@ could note an acknowledgement starts the same keys again.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
+import signal
 import sqlite3
 import sys
 import time
@@ -25,6 +27,7 @@ from tests.crash.shapes import START, Recorder
 from tests.crash.tables import Seen
 
 PATIENCE_SECONDS = 60.0
+DIE_WITH_PARENT = 1
 T = TypeVar("T")
 
 
@@ -51,6 +54,8 @@ class Orders(NamedTuple):
 
 
 def main(orders: Orders) -> None:
+    # Also while it is stopped: whoever has started it may be killed.
+    ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {os.getpid()} %(name)s %(message)s")
     os.environ[RELEASE] = os.path.join(orders.folder, "release")
     journal = Journal(os.path.join(orders.folder, "journal"))

@@ -16,7 +16,7 @@ import psycopg
 import cloaca
 from tests import postgres
 from tests.crash import postgres_audit, sqlite_audit
-from tests.crash.audits import count_runners, read_tables
+from tests.crash.audits import read_tables
 from tests.crash.journal import Event, Journal
 from tests.crash.servers import OwnServer
 from tests.crash.tables import Tables
@@ -88,10 +88,6 @@ class Place:
         """How many have not finished; ``None`` while the database does not answer."""
         found = self.ask("select count(*) from cloaca_executions where finished_at is null")
         return int(found[0][0]) if found else None
-
-    def count_runners(self) -> int:
-        """How many runners are entered, dead ones included."""
-        return count_runners(self.url)
 
     def discard(self) -> None:
         """Remove everything."""

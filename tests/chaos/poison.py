@@ -28,7 +28,7 @@ def run_poison(kind: str) -> Report:
         orders = [Orders(place.url, place.folder, ["innocent", "poison"], {})] * MEMBERS
         with Fleet(place, orders) as fleet:
             deaths = _supervise(fleet, place, report)
-            until(lambda: place.count_runners() == MEMBERS, "the dead have been replaced", seconds=30)
+            fleet.wait_until_alone()
             report.violations += fleet.end()
         history = check(report, place)
         report.figures |= {"deaths": deaths} | figures_of(history)

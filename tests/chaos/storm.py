@@ -45,7 +45,8 @@ def run_storm(kind: str, *, seed: int, seconds: float, executions: int) -> Repor
         ]
         with Fleet(place, orders) as fleet:
             _perform(fleet, place, faults, began)
-            _finish(place, executions, members)
+            _finish(place, executions)
+            fleet.wait_until_alone()
             report.violations += fleet.end()
         _judge(report, place, faults, executions)
     return report
@@ -74,13 +75,11 @@ def _do(action: Action, fleet: Fleet, place: Place) -> None:
             place.server.control("restart", "-m", fault.mode)
 
 
-def _finish(place: Place, executions: int, members: int) -> None:
-    """Wait until everything has ended, and every dead runner has been replaced."""
+def _finish(place: Place, executions: int) -> None:
     until(
         lambda: place.ask("select count(*) from cloaca_executions where finished_at is not null") == [(executions,)],
         f"all {executions} executions have finished", seconds=SECONDS_TO_FINISH,
     )  # fmt: skip
-    until(lambda: place.count_runners() == members, f"{members} runners are entered", seconds=30)
 
 
 def _judge(report: Report, place: Place, faults: list[Fault], executions: int) -> None:
