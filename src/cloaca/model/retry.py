@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Literal
@@ -234,6 +233,8 @@ class RetryPolicy(Immutable):
         delay = self.calculate_delay(attempt)
         if not self.with_jitter or not delay:
             return delay
+        import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that retries nothing does without
+
         digest = hashlib.sha256(f"{execution_id}\0{task}\0{attempt}".encode()).digest()
         share = int.from_bytes(digest[:4]) / 0xFFFFFFFF
         return min(self.max_delay, delay * (1 - JITTER + 2 * JITTER * share))
