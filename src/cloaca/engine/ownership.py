@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from cloaca.authoring.workflow import Workflow
+from cloaca.engine.appetite import Appetite
 from cloaca.engine.core import Core
 from cloaca.engine.events import Introduced
 from cloaca.engine.heartbeat import Heartbeat
@@ -53,6 +54,7 @@ class Ownership:
         self._has_strays = False
         """Whether there may be executions that this runner owns in the database and does not hold."""
         self._is_announced = False
+        self._appetite = Appetite()
         self._takeover = Takeover(core, heartbeat)
         self._heartbeat = heartbeat
 
@@ -120,7 +122,7 @@ class Ownership:
         capacity = self._core.executors.capacity
         return min(
             self._core.settings.window,
-            2 * capacity if self._core.crowded else max(2 * capacity, CLAIMED_ALONE),
+            2 * capacity * self._appetite.factor if self._core.crowded else max(2 * capacity, CLAIMED_ALONE),
         )
 
     def _attempt(self, work: Callable[[], None]) -> None:
@@ -166,6 +168,7 @@ class Ownership:
                     "execution %s cannot be restored from its rows: it is left alone", execution.id
                 )
         core.backlog = len(claimed) == room
+        self._appetite.claimed(core.clock.monotonic(), is_full=core.backlog)
         if self._is_announced and not claimed:
             self._look_for_waiting()
         self._is_announced = False
