@@ -216,7 +216,7 @@ def _waiting_for(row: ExecutionRow, structure_of: StructureOf | None) -> str | N
         return f"workflow {row.workflow!r} is not registered in this process: import its module"
     if row.structure not in ("", structure):
         return (
-            f"workflow {row.workflow!r} has other tasks or dependencies here than it was started with: "
+            f"workflow {row.workflow!r} has other tasks, dependencies or rules here than it was started with: "
             "run it with the code that started it"
         )
     return FOR_CAPACITY

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tests.engine.scenario import Planned
-from tests.unit import test_fan_in
+from tests.unit import test_fan_in, test_rules
 
 
 class End(NamedTuple):
@@ -34,13 +34,55 @@ def expected(run):
     graph = run.plan.workflow.graph
     tasks = {}
     for node in graph.order:
-        dependencies = [tasks[graph.ids[dep]] for dep in graph.dependencies[node]]
-        if all(end.status == "Completed" for end in dependencies):
-            tasks[graph.ids[node]] = end_of(run, node)
-        else:
-            tasks[graph.ids[node]] = End("Skipped", 0, None)
-    failed = [task for task in graph.ids if tasks[task].status == "Failed"]
+        tasks[graph.ids[node]] = end_of(run, node) if runs(run, node, tasks) else End("Skipped", 0, None)
+    return outcome(run, tasks)
+
+
+def outcome(run, tasks):
+    """What an execution comes to whose tasks have ended so."""
+    failed = [
+        task
+        for task in run.plan.workflow.graph.ids
+        if tasks[task].status == "Failed" and not handled(run, task, tasks)
+    ]
     return Expected(tasks, "Failed" if failed else "Completed", failed, final_context(run, tasks))
+
+
+def runs(run, node, tasks):
+    """Whether a task runs whose dependencies have ended so: by its rule, or unless a failure is before it."""
+    graph = run.plan.workflow.graph
+    dependencies = [graph.ids[dep] for dep in graph.dependencies[node]]
+    rule = rule_of(run, graph.ids[node])
+    if rule is None:
+        return not any(
+            tasks[dep].status == "Failed" or (tasks[dep].status == "Skipped" and rule_of(run, dep) is None)
+            for dep in dependencies
+        )
+    seen = model(run, tasks).state(graph.dependencies[node])
+    return test_rules.naive(rule, {dep: tasks[dep].status for dep in dependencies}, seen)
+
+
+def handled(run, task, tasks):
+    """Whether a task completed that was to run where this one failed."""
+    return any(
+        task in dependencies
+        and tasks[child].status == "Completed"
+        and asks_for_failure(rule_of(run, child), task)
+        for child, dependencies in run.plan.workflow.dependencies.items()
+    )
+
+
+def asks_for_failure(rule, task):
+    if rule is None or rule[0] == "none_of":
+        return False
+    return rule == ["task_failed", task] or (
+        rule[0] in ("all_of", "any_of") and any(asks_for_failure(part, task) for part in rule[1:])
+    )
+
+
+def rule_of(run, task):
+    rule = run.plan.workflow.task(task).trigger_rules
+    return rule and rule.stored()
 
 
 def end_of(run, node):
@@ -50,13 +92,20 @@ def end_of(run, node):
         fate = run.fate(node, attempt)
         if fate == "ok":
             return End("Completed", attempt, None)
-        if fate in ("kill", "poison") or policy is None or attempt > policy.max_attempts:
+        is_tried_again = policy is not None and policy.condition.matches(f"{ERRORS[fate]}: attempt {attempt}")
+        if fate in ("kill", "poison") or not is_tried_again or attempt > policy.max_attempts:
             return End("Failed", attempt, ERRORS[fate])
         attempt += 1
 
 
 def final_context(run, tasks):
+    return model(run, tasks).state(run.plan.workflow.graph.leaves)
+
+
+def model(run, tasks):
+    """The model in which the tasks that have ended otherwise than well leave nothing."""
     graph = run.plan.workflow.graph
-    left_nothing = {node for node, task in enumerate(graph.ids) if tasks[task].status != "Completed"}
-    workflow = test_fan_in.Workflow(graph, run.plan.programs, left_nothing, run.initial)
-    return test_fan_in.Model(workflow).state(graph.leaves)
+    left_nothing = {
+        node for node, task in enumerate(graph.ids) if task in tasks and tasks[task].status != "Completed"
+    }
+    return test_fan_in.Model(test_fan_in.Workflow(graph, run.plan.programs, left_nothing, run.initial))

@@ -6,12 +6,25 @@ from typing import NamedTuple
 from cloaca.authoring.task import Task
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.plan import EngineSettings
-from cloaca.model.retry import RetryPolicy
+from cloaca.model.retry import RetryCondition, RetryPolicy
+from cloaca.model.rules import (
+    all_of,
+    always,
+    any_of,
+    context_value,
+    none_of,
+    task_failed,
+    task_skipped,
+    task_success,
+)
 from tests.unit.test_fan_in import Step, play
 
 VERBS = ("append", "set", "reset", "remove", "nest", "create")
 INITIAL_VALUES = (0, [], [0], {}, {"x": 0, "log": [0]}, {"deep": {"x": 1}})
 CRASH_LIMIT = 3
+CONDITIONS = (
+    None, None, None, RetryCondition.never(), RetryCondition.transient_only(), RetryCondition.error_pattern(["planned"])
+)  # fmt: skip
 POISON = "POISON"
 
 
@@ -67,6 +80,8 @@ def make_plan(random, number, ran):
     retries = [random.choice([None, None, make_policy(random)]) for _ in dependencies]
     timeouts = [random.choice([None, 0.05, 2.0]) for _ in dependencies]
     programs = [make_program(random) for _ in dependencies]
+    ruled = random.random() < 0.5
+    rules = [make_rule(random, deps) if ruled else None for deps in dependencies.values()]
     fates = {}
     tasks = [
         Task(
@@ -75,9 +90,10 @@ def make_plan(random, number, ran):
             dependencies=tuple(deps),
             retry=retry,
             timeout_seconds=limit,
+            trigger_rules=rule,
         )
-        for (node, (task, deps)), retry, limit in zip(
-            enumerate(dependencies.items()), retries, timeouts, strict=True
+        for (node, (task, deps)), retry, limit, rule in zip(
+            enumerate(dependencies.items()), retries, timeouts, rules, strict=True
         )
     ]
     return Plan(Workflow(f"w{number}", tasks=tasks), programs, retries, timeouts)
@@ -99,7 +115,28 @@ def make_dependencies(random):
 
 
 def make_policy(random):
-    return RetryPolicy(random.randint(0, 2), initial_delay=random.choice([0, 0, 0.3, 2]))
+    return RetryPolicy(
+        random.randint(0, 2), initial_delay=random.choice([0, 0, 0.3, 2]), condition=random.choice(CONDITIONS)
+    )
+
+
+def make_rule(random, dependencies):
+    """Half of the tasks have none, and few of those that depend on nothing have one."""
+    if random.random() < (0.5 if dependencies else 0.85):
+        return None
+    return combined(random, dependencies, random.randint(0, 2))
+
+
+def combined(random, dependencies, depth):
+    if depth:
+        parts = [combined(random, dependencies, depth - 1) for _ in range(random.randint(1, 3))]
+        return random.choice([all_of, any_of, none_of])(*parts)
+    if dependencies and random.random() < 0.7:
+        return random.choice([task_success, task_failed, task_skipped])(random.choice(dependencies))
+    if random.random() < 0.2:
+        return always()
+    operator = random.choice(["Exists", "NotExists", "==", "!=", ">", "contains", "not_contains"])
+    return context_value(random.choice("abc"), operator, random.choice([0, [], "x", {"x": 0, "log": [0]}]))
 
 
 def make_program(random):

@@ -42,7 +42,7 @@ class Runner:
         """Whether it was taken for dead, ended or died: what it ran may run again."""
 
     def submitted(self, jobs):
-        self.world.witness.submitted(jobs)
+        self.world.witness.submitted(jobs, self.world.run_of)
 
     def ask_for(self, names):
         """Looking workflows up takes a thread; here it takes no time."""

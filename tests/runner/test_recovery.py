@@ -133,7 +133,7 @@ def test_an_execution_whose_structure_changed_waits_and_says_so(make_runner, lef
     record = runner.get_execution(left[0])
     assert (record.status, record.finished_at) == ("Running", None)
     assert record.waiting_for == (
-        "workflow 'chain' has other tasks or dependencies here than it was started with: "
+        "workflow 'chain' has other tasks, dependencies or rules here than it was started with: "
         "run it with the code that started it"
     )
     build_chain()

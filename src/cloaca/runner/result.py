@@ -96,7 +96,8 @@ class WorkflowResult:
             return
         message = self.error_message or f"the execution ended as {self.status}"
         for task in self.tasks.values():
-            if task.status is TaskStatus.FAILED and task.error is not None:
+            # The message names those that were not handled by another task.
+            if task.status is TaskStatus.FAILED and task.error and f"task {task.id!r} failed: " in message:
                 if task.error.type == "TaskTimeoutError":
                     raise TaskTimeoutError(message, task_id=task.id)
                 if task.error.type == "WorkflowTimeoutError":
