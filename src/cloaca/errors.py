@@ -63,7 +63,11 @@ __all__ = [
 
 
 def _restored(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    error = cls.__new__(cls, *args)
+    # Found along the bases that C code sees: the first in the method order may not fit, an OSError under a RuntimeError.
+    base: Any = cls
+    while base.__module__ != "builtins":
+        base = base.__base__
+    error: BaseException = base.__new__(cls, *args)
     error.args = args
     error.__dict__.update(state)
     return error
