@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_type
 
+import cloaca
 from cloaca.authoring.builder import WorkflowBuilder
 from cloaca.authoring.decorator import task
 from cloaca.authoring.registry import find_workflow, register_workflow_constructor
@@ -33,6 +34,24 @@ def called(context: dict[str, Any], handle: object, *, limit: int = 10) -> str:
 @task()
 async def later(context: dict[str, Any]) -> None: ...
 
+
+policy = cloaca.RetryPolicy.builder().max_attempts(2).with_jitter(False).build()
+assert_type(policy, cloaca.RetryPolicy)
+assert_type(policy.calculate_delay(1), float)
+assert_type(policy.should_retry(0, "ValueError"), bool)
+rule = cloaca.all_of(
+    cloaca.task_failed("bare"), cloaca.any_of(cloaca.context_value("rows", ">", 3), cloaca.always())
+)
+
+
+@task(dependencies=[bare], trigger_rules=rule, retry=policy)
+def ruled(context: dict[str, Any]) -> None: ...
+
+
+task(trigger_rules="all_success")  # type: ignore[call-overload]
+task(retry=3)  # type: ignore[call-overload]
+cloaca.any_of("bare")  # type: ignore[arg-type]
+cloaca.RetryPolicy.builder().backoff_strategy("fixed")  # type: ignore[arg-type]
 
 assert_type(bare({}), int)
 assert_type(called({}, None, limit=3), str)
