@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.contexts import large_context
+from benchmarks.crowd import crowd
 from benchmarks.fairness import behind_a_crowd
 from benchmarks.figures import HEADINGS, Figure, table
+from benchmarks.idle import idle
 from benchmarks.memory import after_many, beyond_the_window
+from benchmarks.sharing import sharing
 from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.speed import (
     at_once,
@@ -42,6 +45,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "startup": startup,
     "pg-w1": one_at_a_time_on_postgres,
     "pg-w2": at_once_on_postgres,
+    "sharing": sharing,
+    "crowd": crowd,
+    "idle": idle,
 }
 
 

@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -34,7 +34,11 @@ class Place(Generic[S]):
 
     def run(self, measure: Callable[..., T], *arguments: Any) -> T:
         """Call ``measure(subject, *arguments)`` there and wait for what it returns."""
-        return self._pool.submit(_call, measure, arguments).result()
+        return self.begin(measure, *arguments).result()
+
+    def begin(self, measure: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Call ``measure(subject, *arguments)`` there, while other places work too."""
+        return self._pool.submit(_call, measure, arguments)
 
     def __enter__(self) -> Self:
         return self

@@ -29,6 +29,10 @@ class Sizes:
     window: int = 10_000
     windows: int = 10
     process_rounds: int = 15
+    backlog: int = 4_000
+    backlog_rounds: int = 5
+    busy_seconds: float = 8
+    idle_seconds: float = 20
 
 
 FULL = Sizes()
@@ -47,5 +51,9 @@ QUICK = Sizes(
     window=2_000,
     windows=5,
     process_rounds=5,
+    backlog=2_000,
+    backlog_rounds=2,
+    busy_seconds=4,
+    idle_seconds=10,
 )
 """For a look after a change: under a minute. What grows with size shows only at the full sizes."""

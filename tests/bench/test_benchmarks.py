@@ -32,6 +32,10 @@ TINY = Sizes(
     window=20,
     windows=2,
     process_rounds=1,
+    backlog=40,
+    backlog_rounds=1,
+    busy_seconds=0.2,
+    idle_seconds=0.2,
 )
 
 
