@@ -111,7 +111,7 @@ def figures_of(history: History) -> dict[str, object]:
         "takeovers": len(dead_of(history)),
         "charges": len(charges(history)),
         "slowest takeover after a kill": _slowest_takeover(history),
-        "longest gap between ends of bodies": _longest_gap([event.at for event in history.ends]),
+        "longest gap between ends of bodies": _longest_gap([*history.starts, *history.ends]),
     }
 
 
@@ -121,5 +121,10 @@ def _slowest_takeover(history: History) -> float:
     return max((dead[runner] - at for runner, at in killed.items() if runner in dead), default=0.0)
 
 
-def _longest_gap(moments: list[float]) -> float:
-    return max((later - sooner for sooner, later in itertools.pairwise(sorted(moments))), default=0.0)
+def _longest_gap(events: list[Event]) -> str:
+    """The longest time in which no body ended, and when it began, from the first start of a body."""
+    began = min((event.at for event in events), default=0.0)
+    ends = sorted(event.at for event in events if event.kind == "end")
+    gaps = ((later - sooner, sooner - began) for sooner, later in itertools.pairwise(ends))
+    seconds, at = max(gaps, default=(0.0, 0.0))
+    return f"{seconds:.2f} s (at {at:.1f} s)"
