@@ -76,7 +76,10 @@ create trigger attempt_after_the_end after insert on cloaca.attempts for each ro
 execute function public.note_after_the_end();
 """
 
-EVERYTHING = "cloaca.runners, cloaca.structures, cloaca.executions, cloaca.attempts, public.violations"
+EVERYTHING = (
+    "cloaca.runners, cloaca.structures, cloaca.executions, cloaca.attempts, cloaca.schedules, cloaca.fires, "
+    "public.violations"
+)
 YOUNG = "interval '10 seconds'"
 """How long after its server's start ``list_runners`` believes no lock; tests believe them at once."""
 

@@ -3,8 +3,10 @@
 import re
 
 from cloaca.store.postgres.connection import MIGRATIONS as POSTGRES_MIGRATIONS
+from cloaca.store.postgres.schedules import SQL as POSTGRES_SCHEDULES
 from cloaca.store.postgres.store import SQL as POSTGRES
 from cloaca.store.sqlite.connection import MIGRATIONS as SQLITE_MIGRATIONS
+from cloaca.store.sqlite.schedules import SQL as SQLITE_SCHEDULES
 from cloaca.store.sqlite.store import SQL as SQLITE
 
 ONLY_WHERE_PROCESSES_ARE_NOTIFIED = {"watch_execution", "notify", "read_channel"}
@@ -12,6 +14,7 @@ ONLY_WHERE_PROCESSES_ARE_NOTIFIED = {"watch_execution", "notify", "read_channel"
 
 def test_statements_have_the_same_names():
     assert set(POSTGRES) - ONLY_WHERE_PROCESSES_ARE_NOTIFIED == set(SQLITE)
+    assert set(POSTGRES_SCHEDULES) == set(SQLITE_SCHEDULES)
 
 
 def test_migrations_have_the_same_numbers():
@@ -19,10 +22,10 @@ def test_migrations_have_the_same_numbers():
 
 
 def test_every_table_is_named_with_its_schema_or_prefix():
-    tables = "runners|structures|executions|attempts"
-    for name, statement in POSTGRES.items():
+    tables = "runners|structures|executions|attempts|schedules|fires"
+    for name, statement in (POSTGRES | POSTGRES_SCHEDULES).items():
         bare = re.sub(r"--.*", "", statement)
         assert not re.search(rf"(from|into|update|join) (?!cloaca\.)({tables})\b", bare), name
-    for name, statement in SQLITE.items():
+    for name, statement in (SQLITE | SQLITE_SCHEDULES).items():
         bare = re.sub(r"--.*", "", statement)
         assert not re.search(rf"(from|into|update|join) (?!cloaca_)({tables})\b", bare), name

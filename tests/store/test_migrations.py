@@ -11,11 +11,13 @@ import pytest
 
 from cloaca.errors import DatabaseError, MigrationError
 from cloaca.runner.stores import store_of
-from cloaca.store.sqlite import connection
+from cloaca.store.postgres import connection as postgres_driver
+from cloaca.store.sqlite import connection as sqlite_driver
 from tests.store.migrating import TOGETHER
+from tests.store.rows import start
 from tests.world import environment
 
-TABLES = ["attempts", "executions", "migrations", "runners", "structures"]
+TABLES = ["attempts", "executions", "fires", "migrations", "runners", "schedules", "structures"]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -52,7 +54,7 @@ def test_one_that_opens_a_new_file_waits_for_another_that_writes_there(tmp_path,
             waited.append(seconds)
             other.execute("commit")
 
-        monkeypatch.setattr(connection.time, "sleep", let_go)
+        monkeypatch.setattr(sqlite_driver.time, "sleep", let_go)
         store = store_of(f"sqlite:///{path}")
         store.prepare()
         store.close()
@@ -91,11 +93,33 @@ def test_tables_of_a_newer_release_are_refused_and_left_alone(database_url):
             db.execute("insert into cloaca.migrations values (99, now())")
     for tried in (store, store_of(database_url)):
         with pytest.raises(
-            MigrationError, match="have version 99, this release knows 1: upgrade pycloaca"
+            MigrationError, match="have version 99, this release knows 2: upgrade pycloaca"
         ) as error:
             tried.prepare()
-        assert error.value.target_version == 1
+        assert error.value.target_version == 2
         tried.close()
+
+
+def test_tables_of_the_release_before_are_brought_up_to_date_and_keep_what_is_in_them(
+    database_url, monkeypatch
+):
+    before = store_of(database_url)
+    with monkeypatch.context() as patched:
+        for driver in (sqlite_driver, postgres_driver):
+            patched.setattr(driver, "MIGRATIONS", driver.MIGRATIONS[:1])
+        before.prepare()
+    before.enter(start("e1", input='{"n":1}'))
+    with pytest.raises(DatabaseError):
+        before.schedules.any()
+    after = store_of(database_url)
+    after.prepare()
+    assert after.read_execution("e1").input == '{"n":1}'
+    assert not after.schedules.any()
+    # What ran before goes on beside it.
+    before.enter(start("e2"))
+    assert after.read_execution("e2").workflow == before.read_execution("e1").workflow
+    before.close()
+    after.close()
 
 
 def test_tables_that_are_up_to_date_are_not_written(database_url):

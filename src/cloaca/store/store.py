@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloaca.model.execution import StoredAttempt
 from cloaca.store.rows import (
@@ -18,6 +18,9 @@ from cloaca.store.rows import (
     Structure,
     SuspectRow,
 )
+
+if TYPE_CHECKING:
+    from cloaca.store.schedules import ScheduleStore
 
 Notice = Callable[[Sequence[str]], None]
 """Called with the ids of executions that ended elsewhere; with none where there may be work."""
@@ -161,6 +164,10 @@ class Store(Protocol):
         Raises:
             DatabaseError: No row was written.
         """
+
+    @property
+    def schedules(self) -> ScheduleStore:
+        """What fires by the clock or by polling."""
 
     def listen(self, notice: Notice) -> bool:
         """Have ``notice`` called, on a thread of its own, with what other processes announce.

@@ -8,7 +8,8 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -43,6 +44,9 @@ from cloaca.store.rows import (
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
 from cloaca.store.statements import load_statements
 from cloaca.store.store import Notice
+
+if TYPE_CHECKING:
+    from cloaca.store.schedules import ScheduleStore
 
 logger = logging.getLogger("cloaca.store")
 
@@ -359,6 +363,17 @@ class PostgresStore:
             notify(db, self._sql["notify"], ended=(), work=True)
 
         self._ask(start)
+
+    @cached_property
+    def schedules(self) -> ScheduleStore:
+        # Loaded by those who have schedules.
+        from cloaca.store.postgres.schedules import PostgresSchedules  # noqa: PLC0415
+
+        def announce(db: Connection) -> None:
+            notify(db, self._sql["notify"], ended=(), work=True)
+
+        start = self._sql["start_execution"]
+        return PostgresSchedules(self._ask, schema=self.url.schema, start=start, announce=announce)
 
     def listen(self, notice: Notice) -> bool:
         if self._is_pooled:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
@@ -32,6 +32,9 @@ from cloaca.store.sqlite.locks import GateTimeout, RunnerLocks
 from cloaca.store.statements import load_statements
 from cloaca.store.store import Notice
 from cloaca.store.url import SqliteUrl
+
+if TYPE_CHECKING:
+    from cloaca.store.schedules import ScheduleStore
 
 logger = logging.getLogger("cloaca.store")
 
@@ -234,12 +237,15 @@ class SqliteStore:
         return [ExecutionRow(*row) for row in self._read("list_executions", (workflow, status, after, limit))]
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        return self._fetch(SQL[name], parameters)
+
+    def _fetch(self, statement: str, parameters: Sequence[Any]) -> list[Any]:
         try:
             if self.url.path is None:
                 with self._writing:
-                    return self._connection().execute(SQL[name], parameters).fetchall()
+                    return self._connection().execute(statement, parameters).fetchall()
             with self._reading, self._open_reader() as reader:
-                return reader.execute(SQL[name], parameters).fetchall()
+                return reader.execute(statement, parameters).fetchall()
         except UnicodeEncodeError:
             return []  # no row holds what the database cannot store
         except sqlite3.Error as error:
@@ -294,18 +300,40 @@ class SqliteStore:
         with self._own_transaction() as own:
             own.executemany(START, rows)
 
+    @property
+    def schedules(self) -> ScheduleStore:
+        # Loaded by those who have schedules.
+        from cloaca.store.sqlite.schedules import SqliteSchedules  # noqa: PLC0415
+
+        return SqliteSchedules(self._own_transaction, self._fetch, START)
+
     @contextlib.contextmanager
     def _own_transaction(self) -> Iterator[sqlite3.Connection]:
         """A transaction beside the runner's turns, on a connection for this once."""
         try:
-            with self._entering, self._gate, contextlib.closing(connect(self.url)) as own:
+            with self._entering, self._gate, self._own_connection() as own:
                 own.execute("begin immediate")
-                yield own
-                own.execute("commit")
+                try:
+                    yield own
+                    own.execute("commit")
+                except BaseException:
+                    if own.in_transaction:
+                        own.execute("rollback")
+                    raise
         except GateTimeout as error:
             raise DatabaseError(locked(self.url)) from error
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise DatabaseError(explained(error, self.url)) from error
+
+    @contextlib.contextmanager
+    def _own_connection(self) -> Iterator[sqlite3.Connection]:
+        if self.url.path is None:
+            # In memory there is one connection for all, and its transactions take turns.
+            with self._writing:
+                yield self._connection()
+        else:
+            with contextlib.closing(connect(self.url)) as own:
+                yield own
 
     def _entered(self, db: sqlite3.Connection, row: StartRow) -> Existing:
         cursor = db.cursor()

@@ -1,0 +1,195 @@
+"""The schedules of a PostgreSQL database; see ``ScheduleStore`` for what each method promises."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import psycopg
+
+from cloaca.store.postgres.connection import Connection, qualified
+from cloaca.store.rows import StartRow
+from cloaca.store.schedules import Decide, Fired, FiredRow, FireRow, Firing, ScheduleRow, TriggerFire
+from cloaca.store.statements import load_statements
+
+T = TypeVar("T")
+
+SQL = load_statements(os.path.join(os.path.dirname(__file__), "schedules.sql"))
+BEGIN = "begin isolation level read committed read write"
+
+
+class PostgresSchedules:
+    """The tables of one schema.
+
+    Args:
+        ask: Works on a connection of its own, again where that is lost.
+        start: The statement that starts executions.
+        announce: Tells other runners, on this connection, that there is work.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Callable[[Connection], Any]], Any],
+        *,
+        schema: str,
+        start: str,
+        announce: Callable[[Connection], None],
+    ) -> None:
+        self._ask = ask
+        self._sql = {name: qualified(statement, schema, binds=True) for name, statement in SQL.items()}
+        self._start = start
+        self._announce = announce
+
+    def add(self, row: ScheduleRow) -> bool:
+        return self._changed("add_schedule", row)
+
+    def declare(self, row: ScheduleRow) -> None:
+        self._changed("declare_schedule", row)
+
+    def find(self, schedule: str) -> ScheduleRow | None:
+        return next(iter(self._schedules("find_schedule", (schedule,))), None)
+
+    def find_declared(self, name: str) -> ScheduleRow | None:
+        return next(iter(self._schedules("find_declared", (name,))), None)
+
+    def list_cron(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
+        return self._schedules("list_cron_schedules", (enabled_only, limit, offset))
+
+    def list_triggers(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
+        return self._schedules("list_triggers", (enabled_only, limit, offset))
+
+    def change(self, row: ScheduleRow) -> bool:
+        changed = (row.expression, row.timezone, row.catch_up, row.most, row.next_run_at)
+        return self._changed("change_schedule", (*changed, row.reckoned_at, row.reckoned_at, row.id))
+
+    def enable(self, schedule: str, *, enabled: bool, next_run_at: float | None, now: float) -> bool:
+        return self._changed("enable_schedule", (enabled, next_run_at, now, now, enabled, schedule))
+
+    def remove(self, schedule: str) -> bool:
+        return self._changed("remove_schedule", (schedule,))
+
+    def fires(self, schedule: str, *, limit: int, offset: int) -> list[FiredRow]:
+        return [FiredRow(*row) for row in self._fetch("list_fires", (schedule, limit, offset))]
+
+    def count_fires(self, since: float) -> tuple[int, int, int]:
+        every, completed, lost = self._fetch("count_fires", (since,))[0]
+        return every, completed, lost
+
+    # -- firing by the clock -----------------------------------------------------------------------------------------
+
+    def any(self) -> bool:
+        return bool(self._fetch("any_schedule"))
+
+    def next_due(self, needs: Sequence[str], *, but: Sequence[str]) -> float | None:
+        found: float | None = self._fetch("next_due", (list(needs), list(but)))[0][0]
+        return found
+
+    def any_ahead(self, until: float) -> bool:
+        return bool(self._fetch("any_ahead", (until,))[0][0])
+
+    def fire_due(
+        self, now: float, needs: Sequence[str], *, but: Sequence[str], limit: int, decide: Decide
+    ) -> Fired:
+        def fire(db: Connection) -> Fired:
+            rows = self._taken(db, "take_due", (now, list(needs), list(but), limit))
+            firing = decide(rows)
+            if firing.advances:
+                self._execute(db, "advance_schedule", _columns(firing.advances))
+            return Fired(len(rows), self._fire(db, firing))
+
+        fired: Fired = self._in_transaction(fire)
+        self._tell_of(fired.executions)
+        return fired
+
+    def reckon_ahead(self, until: float, *, but: Sequence[str], limit: int, decide: Decide) -> int:
+        def reckon(db: Connection) -> int:
+            rows = self._taken(db, "take_ahead", (until, list(but), limit))
+            if advances := decide(rows).advances:
+                self._execute(db, "advance_schedule", _columns(advances))
+            return len(rows)
+
+        return self._in_transaction(reckon)
+
+    def _fire(self, db: Connection, firing: Firing) -> int:
+        return self._start_new(db, firing.fires, firing.starts) if firing.fires else 0
+
+    def _start_new(self, db: Connection, fires: Sequence[FireRow], starts: Sequence[StartRow]) -> int:
+        """Start the executions of instants that have not fired before; how many there are."""
+        new = {row[0] for row in self._execute(db, "add_fire", _columns(fires)).fetchall()}
+        started = [start for start in starts if start.id in new]
+        if started:
+            db.execute(self._start, _columns(started), prepare=True)
+        return len(started)
+
+    def _tell_of(self, executions: int) -> None:
+        """Apart from the transaction that started them: a notification within one serialises all commits."""
+        if executions:
+            self._ask(self._announce)
+
+    # -- polling -----------------------------------------------------------------------------------------------------
+
+    def claim_triggers(self, runner: str, needs: Sequence[str]) -> list[ScheduleRow]:
+        def claim(db: Connection) -> list[ScheduleRow]:
+            self._execute(db, "claim_triggers", (runner, list(needs)))
+            return self._taken(db, "owned_triggers", (runner,))
+
+        return self._in_transaction(claim)
+
+    def note_poll(self, row: ScheduleRow, *, now: float, next_at: float, fire: TriggerFire | None) -> str:
+        def note(db: Connection) -> str:
+            if self._execute(db, "note_poll", (now, next_at, now, row.id, row.owner)).rowcount != 1:
+                return "lost"
+            if fire is None:
+                return "polled"
+            like = (row.id, fire.fire.context_hash)
+            if fire.is_alone and self._execute(db, "active_like", like).fetchone():
+                return "active"
+            self._start_new(db, [fire.fire], [fire.start])
+            self._execute(db, "note_fire", (now, row.id))
+            return "fired"
+
+        noted = self._in_transaction(note)
+        self._tell_of(noted == "fired")
+        return noted
+
+    def release_triggers(self, runner: str) -> None:
+        self._changed("release_triggers", (runner,))
+
+    # -- statements --------------------------------------------------------------------------------------------------
+
+    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+        def run(db: Connection) -> T:
+            try:
+                db.execute(BEGIN)
+                done = work(db)
+                db.execute("commit")
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):
+                    db.execute("rollback")
+                raise
+            return done
+
+        done: T = self._ask(run)
+        return done
+
+    def _execute(self, db: Connection, name: str, parameters: Sequence[Any] = ()) -> Any:
+        return db.execute(self._sql[name], parameters, prepare=True)
+
+    def _changed(self, name: str, parameters: Sequence[Any]) -> bool:
+        return bool(self._ask(lambda db: self._execute(db, name, parameters).rowcount > 0))
+
+    def _fetch(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        rows: list[Any] = self._ask(lambda db: self._execute(db, name, parameters).fetchall())
+        return rows
+
+    def _schedules(self, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
+        return [ScheduleRow(*row) for row in self._fetch(name, parameters)]
+
+    def _taken(self, db: Connection, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
+        return [ScheduleRow(*row) for row in self._execute(db, name, parameters).fetchall()]
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
