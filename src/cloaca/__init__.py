@@ -54,8 +54,10 @@ from cloaca.runner.result import PipelineResult, WorkflowResult
 from cloaca.runner.runner import DefaultRunner
 
 if TYPE_CHECKING:
+    from cloaca.authoring.trigger import TriggerResult, trigger
     from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
     from cloaca.runner.tenancy import DatabaseAdmin, TenantConfig, TenantCredentials
+    from cloaca.schedules.cron import CronSchedule
 
 __all__ = [
     "AttemptRecord",
@@ -67,6 +69,7 @@ __all__ = [
     "ConnectionError",
     "Context",
     "ContextError",
+    "CronSchedule",
     "DatabaseAdmin",
     "DatabaseError",
     "DefaultRunner",
@@ -97,6 +100,7 @@ __all__ = [
     "TaskValidationError",
     "TenantConfig",
     "TenantCredentials",
+    "TriggerResult",
     "UnstorableValueError",
     "Workflow",
     "WorkflowBuilder",
@@ -116,6 +120,7 @@ __all__ = [
     "task_failed",
     "task_skipped",
     "task_success",
+    "trigger",
 ]
 
 
@@ -125,6 +130,8 @@ _LOADED_WHEN_USED = {
         "cloaca.insights",
     ),
     **dict.fromkeys(("DatabaseAdmin", "TenantConfig", "TenantCredentials"), "cloaca.runner.tenancy"),
+    **dict.fromkeys(("TriggerResult", "trigger"), "cloaca.authoring.trigger"),
+    "CronSchedule": "cloaca.schedules.cron",
 }
 """By name: the module of what most processes never use."""
 

@@ -172,6 +172,7 @@ def test_a_setting_that_cannot_be_is_refused_in_a_short_line(setting, name):
         "retry_attempts",
         "crash_limit",
         "window",
+        "cron_max_recovery_attempts",
     }:
         return
     for call in (

@@ -23,6 +23,18 @@ _NOTHING = (
 )
 
 
+class AnyTrigger(Protocol):
+    """What is known of a trigger here; ``Trigger`` is loaded by those who declare one."""
+
+    function: Callable[..., Any]
+    name: str
+    workflow: str
+    poll_interval_ms: int | None
+    cron: str | None
+    timezone: str | None
+    allow_concurrent: bool
+
+
 class Scope(Protocol):
     """Where ``@task`` puts what it declares."""
 
@@ -102,6 +114,7 @@ class Registry:
         self._lock = threading.RLock()
         self._tasks: dict[str, AnyTask] = {}
         self._entries: dict[str, _Entry] = {}
+        self._triggers: dict[str, AnyTrigger] = {}
         self._built: dict[str, None] = {}
         self._subscribers: dict[object, Callable[[str], object]] = {}
 
@@ -145,9 +158,24 @@ class Registry:
     def _register(self, name: str, entry: _Entry) -> None:
         with self._lock:
             self._entries[name] = entry
+        self._tell(name)
+
+    def declare_trigger(self, trigger: AnyTrigger) -> None:
+        """Make the trigger known by its name, in place of an earlier one of that name."""
+        with self._lock:
+            self._triggers[trigger.name] = trigger
+        self._tell(trigger.workflow)
+
+    def triggers(self) -> list[AnyTrigger]:
+        """All triggers, in order of their first declaration."""
+        with self._lock:
+            return list(self._triggers.values())
+
+    def _tell(self, workflow: str) -> None:
+        with self._lock:
             subscribers = list(self._subscribers.values())
         for notify in subscribers:
-            notify(name)
+            notify(workflow)
 
     def find_workflow(self, name: str) -> Workflow | None:
         """The workflow registered under this name, constructed if this is its first use, else None.
@@ -199,7 +227,7 @@ class Registry:
                 del self._built[next(iter(self._built))]
 
     def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
-        """Call back with the name after each registration; the returned function ends that.
+        """Call back with the workflow's name after each registration, a trigger's too; the returned function ends that.
 
         The callback runs in the registering thread, outside the registry's lock.
         """
@@ -264,6 +292,16 @@ def workflow(name: str) -> Workflow:
 def registered_names() -> list[str]:
     """``Registry.registered_names`` of the process's registry."""
     return _current.registered_names()
+
+
+def declare_trigger(trigger: AnyTrigger) -> None:
+    """Make the trigger known in the process's registry."""
+    _current.declare_trigger(trigger)
+
+
+def triggers() -> list[AnyTrigger]:
+    """``Registry.triggers`` of the process's registry."""
+    return _current.triggers()
 
 
 def subscribe(callback: Callable[[str], object]) -> Callable[[], None]:

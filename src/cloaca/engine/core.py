@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+from collections.abc import Callable
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import Clock
@@ -59,6 +60,8 @@ class Core:
         self.crowded = False
         """Whether other runners live on this database."""
         self.stopping = False
+        self.patrolled: Callable[[], None] = lambda: None
+        """What else is done at each look for work; it may raise ``DatabaseError``."""
         self.set_aside: list[Message] = []
         """Messages for the next turn, before those of the inbox."""
 

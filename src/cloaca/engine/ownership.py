@@ -100,6 +100,7 @@ class Ownership:
         self._attempt(self._look_for_waiting)
         if self._core.backlog:
             self._attempt(lambda: self._claim(turn))
+        self._attempt(self._core.patrolled)
 
     def _take_over(self) -> None:
         if self._takeover.look():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from cloaca.model.cron import Cron
+from cloaca.model.cron import SECOND, Cron
 
 LATE_SECONDS = 60.0
 """An instant that is fired within a minute is late; after that it was missed, and the policy decides."""
@@ -32,17 +32,33 @@ class Due(NamedTuple):
 
 
 def due(cron: Cron, *, since: float, now: float, policy: CatchUp, most: int) -> Due:
-    """Decide on the instants from ``since`` to ``now``, both included and in seconds.
+    """Decide on the instants from ``since``, which is one, to ``now``, both included and in seconds.
 
     Whatever the policy, no more than ``most`` are fired at once, the latest, and what this costs does not grow with the
     time that has passed: a clock that was moved by years causes no storm.
     """
     start, end = datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(now, UTC)
+    following = cron.after(start)
+    if following is None or following > end:
+        # The instant that was waited for, and no other: what happens to most schedules most of the time.
+        is_fired = most > 0 and (policy is not CatchUp.SKIP or now - since <= LATE_SECONDS)
+        return Due([since] if is_fired else [], _seconds(following), is_cut=False)
     begun = start if policy is CatchUp.ALL else datetime.fromtimestamp(max(since, now - LATE_SECONDS), UTC)
     fired, is_cut = cron.last(begun, end, most=most)
     if not fired and policy is CatchUp.LATEST:
         fired, _ = cron.last(start, end, most=min(1, most))
-    following = cron.after(end)
-    return Due(
-        [instant.timestamp() for instant in fired], following.timestamp() if following else None, is_cut
-    )
+    return Due([instant.timestamp() for instant in fired], _seconds(cron.after(end)), is_cut)
+
+
+def first_from(cron: Cron, now: float) -> float | None:
+    """The first instant from now on."""
+    return _seconds(cron.after(datetime.fromtimestamp(now, UTC) - SECOND))
+
+
+def first_after(cron: Cron, now: float) -> float | None:
+    """The first instant that is still to come."""
+    return _seconds(cron.after(datetime.fromtimestamp(now, UTC)))
+
+
+def _seconds(instant: datetime | None) -> float | None:
+    return None if instant is None else instant.timestamp()

@@ -18,13 +18,14 @@ from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.inputs import Input
 from cloaca.runner.result import WorkflowResult
+from cloaca.runner.schedules import Schedules
 from cloaca.runner.stores import store_of
 from cloaca.runner.waiting import POLL_SECONDS, check_no_loop
 from cloaca.runner.workflows import name_of
 
 
 @names_nearest
-class Client(Executions):
+class Client(Executions, Schedules):
     """Starts, finds and awaits the executions of a database that runners elsewhere work on.
 
     It runs nothing itself, and workflows need not be registered or importable in its process: the runner that claims

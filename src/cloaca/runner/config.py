@@ -49,6 +49,16 @@ SETTINGS: dict[str, _Setting] = {
     "heartbeat_seconds": _Setting(10.0, _SECONDS, _is_seconds),
     "lease_seconds": _Setting(60.0, _SECONDS, _is_seconds),
     "window": _Setting(10_000, _POSITIVE, lambda v: _is_whole(v, 1)),
+    "enable_cron_scheduling": _Setting(True, "True or False", lambda v: isinstance(v, bool)),
+    "cron_poll_interval_seconds": _Setting(30, _SECONDS, _is_seconds),
+    "cron_max_catchup_executions": _Setting(
+        100, "a whole number from 0 to 1000", lambda v: _is_whole(v, 0) and v <= 1000
+    ),
+    "cron_enable_recovery": _Setting(True, "True or False", lambda v: isinstance(v, bool)),
+    "cron_recovery_interval_seconds": _Setting(300, _SECONDS, _is_seconds),
+    "cron_lost_threshold_minutes": _Setting(10, "a number of minutes above 0", _is_seconds),
+    "cron_max_recovery_age_seconds": _Setting(86_400, _SECONDS, _is_seconds),
+    "cron_max_recovery_attempts": _Setting(3, _NATURAL, lambda v: _is_whole(v, 0)),
     "encoders": _Setting(
         None, "a mapping of types to functions, or None", lambda v: v is None or _is_encoders(v)
     ),
@@ -73,6 +83,14 @@ class DefaultRunnerConfig:
     - ``lease_seconds`` (60): how long a runner may be silent until others take over what it owns, where nothing else
       proves its death. Give all runners of a database the same two.
     - ``window`` (10,000): executions held in memory; the others wait in the database.
+    - ``enable_cron_scheduling`` (True): fire schedules and ask triggers; another runner may, where this one does not.
+    - ``cron_poll_interval_seconds`` (30): how late a schedule that another process has registered or changed is noticed
+      at most. It holds up no fire: a runner sleeps until the next instant.
+    - ``cron_max_catchup_executions`` (100, at most 1000): how many instants of a schedule that were missed are fired at
+      once, the latest.
+    - ``cron_enable_recovery`` (True), ``cron_recovery_interval_seconds`` (300), ``cron_lost_threshold_minutes`` (10),
+      ``cron_max_recovery_age_seconds`` (86,400), ``cron_max_recovery_attempts`` (3): without effect. A fire and the start
+      of its execution are one transaction, so that none is lost between the two and there is nothing to recover.
     - ``encoders`` (None): what to do with values that are not JSON, such as ``{datetime: datetime.isoformat}``.
 
     Raises:
@@ -95,6 +113,14 @@ class DefaultRunnerConfig:
     heartbeat_seconds: float
     lease_seconds: float
     window: int
+    enable_cron_scheduling: bool
+    cron_poll_interval_seconds: float
+    cron_max_catchup_executions: int
+    cron_enable_recovery: bool
+    cron_recovery_interval_seconds: float
+    cron_lost_threshold_minutes: float
+    cron_max_recovery_age_seconds: float
+    cron_max_recovery_attempts: int
     encoders: Mapping[type, Callable[[Any], Any]] | None
 
     def __init__(self, **settings: Any) -> None:

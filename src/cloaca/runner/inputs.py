@@ -25,7 +25,7 @@ def new_execution(context: Input, encoders: Any, idempotency_key: str | None = N
         TypeError: A value of the context cannot be stored.
     """
     key = None if idempotency_key is None else _checked_key(idempotency_key)
-    texts = _texts(context, encoders)
+    texts = texts_of(context, encoders)
     return NewExecution(new_id(), texts, joined(texts), key)
 
 
@@ -55,7 +55,12 @@ def check_input(workflow: str, new: NewExecution, earlier: Existing) -> None:
         )
 
 
-def _texts(context: Input, encoders: Any) -> dict[str, str]:
+def texts_of(context: Input, encoders: Any) -> dict[str, str]:
+    """The encoded values of a context by key.
+
+    Raises:
+        TypeError: It is no context, or a value of it cannot be stored.
+    """
     if context is None:
         return {}
     if isinstance(context, Context):

@@ -38,6 +38,8 @@ from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.inputs import Input, many, new_execution
 from cloaca.runner.result import WorkflowResult
+from cloaca.runner.schedules import Schedules
+from cloaca.runner.scheduling import Scheduling
 from cloaca.runner.stores import store_of
 from cloaca.runner.waiting import Signal, check_no_callback, check_no_loop
 from cloaca.runner.workflows import Workflows
@@ -48,7 +50,7 @@ logger = logging.getLogger("cloaca")
 
 
 @names_nearest
-class DefaultRunner(Executions):
+class DefaultRunner(Executions, Schedules):
     """Runs workflows durably on one database, in this process.
 
     The constructor opens the database, brings its tables up to date, and at once takes over what runners that died
@@ -76,6 +78,7 @@ class DefaultRunner(Executions):
     """
 
     _noun = "runner"
+    _scheduling: Scheduling
 
     def __init__(
         self,
@@ -97,6 +100,11 @@ class DefaultRunner(Executions):
         self._store = store_of(database_url, schema=schema)
         self._engine = self._assemble()
         core = self._engine.core
+        self._scheduling = Scheduling(
+            self._store, self._config, clock=core.clock, runner=lambda: core.runner,
+            started=lambda: self._inbox.put(WorkAnnounced()),
+        )  # fmt: skip
+        core.patrolled = self._scheduling.look
         super().__init__(
             self._store,
             core.completions,
@@ -112,8 +120,12 @@ class DefaultRunner(Executions):
             self._store.close()
             raise
         logger.info("runner %s works on %s", core.runner, self._store.location)
-        self._unsubscribe = registry.subscribe(lambda name: self._inbox.put(Registered(name)))
+        self._unsubscribe = registry.subscribe(self._registered)
         _running.add(self)
+
+    def _registered(self, name: str) -> None:
+        self._inbox.put(Registered(name))
+        self._scheduling.registered()
 
     def _notice(self, ended: Sequence[str]) -> None:
         """Another process has announced what ended there, or that there is work."""
@@ -326,6 +338,10 @@ class DefaultRunner(Executions):
 
     # -- checks ----------------------------------------------------------------------------------------------------
 
+    def _before_change(self) -> None:
+        self._before_use()
+        self._check_open()
+
     def _check_open(self) -> None:
         if self._closed:
             raise RunnerError("the runner was shut down: make another one")
@@ -370,6 +386,7 @@ class DefaultRunner(Executions):
     def _end(self, timeout: float) -> None:
         _running.discard(self)
         self._unsubscribe()
+        self._scheduling.stop()
         self._inbox.put(Stop(timeout))
         if self._engine.thread is not None:
             self._engine.thread.join()

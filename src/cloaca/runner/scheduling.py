@@ -1,0 +1,101 @@
+"""The scheduler of a runner: made when there is something to schedule, so that a runner without schedules pays nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cloaca.authoring import registry
+from cloaca.clock import Clock, new_id
+from cloaca.runner.config import DefaultRunnerConfig
+from cloaca.store.store import Store
+
+if TYPE_CHECKING:
+    from cloaca.schedules.scheduler import Scheduler
+
+
+class Scheduling:
+    """Starts and ends the scheduler of one runner.
+
+    Args:
+        runner: The id under which the runner is in the database now.
+        started: Called when executions wait to be claimed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: DefaultRunnerConfig,
+        *,
+        clock: Clock,
+        runner: Callable[[], str],
+        started: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._runner = runner
+        self._started = started
+        self._lock = threading.Lock()
+        self._scheduler: Scheduler | None = None
+        self._ended = not config.enable_cron_scheduling
+        self._looks_at = clock.monotonic()
+
+    def look(self) -> None:
+        """See now and then whether another process has registered a schedule.
+
+        Raises:
+            DatabaseError: That cannot be told now.
+        """
+        if self._ended or self._scheduler is not None or self._clock.monotonic() < self._looks_at:
+            return
+        self._looks_at = self._clock.monotonic() + self._config.cron_poll_interval_seconds
+        if registry.triggers() or self._store.schedules.any():
+            self.changed()
+
+    def registered(self) -> None:
+        """A workflow or a trigger was registered in this process."""
+        if self._scheduler is not None or registry.triggers():
+            self.changed()
+
+    def changed(self) -> None:
+        """There is something to schedule, or it was changed: have it looked at now."""
+        with self._lock:
+            if self._ended:
+                return
+            if self._scheduler is None:
+                self._scheduler = self._made()
+                self._scheduler.start()
+            else:
+                self._scheduler.changed()
+
+    def _made(self) -> Scheduler:
+        # Loaded by those who have schedules.
+        from cloaca.schedules.scheduler import Scheduler, SchedulerSettings, Surroundings  # noqa: PLC0415
+
+        config = self._config
+        settings = SchedulerSettings(
+            float(config.cron_poll_interval_seconds), config.cron_max_catchup_executions
+        )
+        around = Surroundings(self._runner, registry.registered_names, registry.triggers, self._started)
+        return Scheduler(
+            self._store.schedules, around, settings=settings, clock=self._clock, make_id=new_id,
+            encoders=config.encoders,
+        )  # fmt: skip
+
+    def declare_triggers(self) -> None:
+        """Enter the triggers of this process that are not in the database yet."""
+        if not self._ended and registry.triggers():
+            self.changed()
+            scheduler = self._scheduler
+            if scheduler is not None:
+                scheduler.declare()
+
+    def stop(self) -> None:
+        """Fire nothing from now on."""
+        with self._lock:
+            self._ended = True
+            scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            scheduler.stop()

@@ -1,0 +1,164 @@
+"""The scheduler of one runner: one thread that sleeps until the next instant, and one tick that tests call by hand."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cloaca.authoring.registry import AnyTrigger
+from cloaca.clock import Clock
+from cloaca.errors import DatabaseError
+from cloaca.model.values import Encoders
+from cloaca.schedules.declared import needs_here, row_of
+from cloaca.schedules.firing import ClockFiring
+from cloaca.schedules.polling import Polling, Spawn, by_need, daemon
+from cloaca.schedules.starts import MakeId
+from cloaca.store.schedules import ScheduleStore
+
+logger = logging.getLogger("cloaca.schedules")
+
+AGAIN_SECONDS = 1.0
+"""How soon to try again where the database has refused."""
+
+Wait = Callable[[threading.Event, float], object]
+
+
+class SchedulerSettings(NamedTuple):
+    """What a runner's configuration means for its scheduler."""
+
+    look_seconds: float = 30.0
+    """How often to look for what other processes have changed."""
+    most: int = 100
+    """How many instants that have passed are fired at once."""
+
+
+class Surroundings(NamedTuple):
+    """What a scheduler knows of its runner."""
+
+    runner: Callable[[], str]
+    """The id under which it is in the database now."""
+    workflows: Callable[[], list[str]]
+    triggers: Callable[[], list[AnyTrigger]]
+    started: Callable[[], None]
+    """Called when executions wait to be claimed."""
+
+
+class Scheduler:
+    """Fires by the clock and asks triggers, for one runner.
+
+    Args:
+        wait: Sleeps for so many seconds or until the event is set.
+    """
+
+    def __init__(
+        self,
+        schedules: ScheduleStore,
+        around: Surroundings,
+        *,
+        settings: SchedulerSettings,
+        clock: Clock,
+        make_id: MakeId,
+        encoders: Encoders | None = None,
+        wait: Wait = threading.Event.wait,
+        spawn: Spawn = daemon,
+    ) -> None:
+        self._schedules = schedules
+        self._around = around
+        self._settings = settings
+        self._clock = clock
+        self._make_id = make_id
+        self._wait = wait
+        self._firing = ClockFiring(schedules, needs=self._needs, make_id=make_id, most=settings.most)
+        self._polling = Polling(
+            schedules, clock=clock, make_id=make_id, encoders=encoders, fired=around.started, asked=self._nudge,
+            spawn=spawn,
+        )  # fmt: skip
+        self._changed = threading.Event()
+        self._is_stale = self._stopped = False
+        self._looks_at = -math.inf
+        self._declared: dict[str, AnyTrigger] = {}
+        self._thread: threading.Thread | None = None
+
+    def _needs(self) -> list[str]:
+        return needs_here(self._around.workflows(), self._around.triggers())
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Run the loop on a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name="cloaca-schedules", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Take ticks until ``stop``."""
+        while not self._stopped:
+            self._changed.clear()
+            try:
+                seconds = self.tick()
+            except DatabaseError as error:
+                logger.warning("schedules cannot be looked at, trying again in a moment: %s", error)
+                seconds = AGAIN_SECONDS
+            except Exception:
+                logger.exception("schedules cannot be looked at, trying again in a moment")
+                seconds = AGAIN_SECONDS
+            if not self._stopped:
+                self._wait(self._changed, seconds)
+
+    def changed(self) -> None:
+        """Something was registered or changed in this process: look again at once."""
+        self._is_stale = True
+        self._nudge()
+
+    def _nudge(self) -> None:
+        self._changed.set()
+
+    def stop(self) -> None:
+        """End the loop and give up what is owned; nothing is fired once this has returned."""
+        self._stopped = True
+        self._nudge()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+        self._polling.stop()
+
+    # -- a tick ----------------------------------------------------------------------------------------------------
+
+    def tick(self) -> float:
+        """Fire and ask whatever is due; the seconds until something else is, or until it is time to look again."""
+        if self._is_stale or self._clock.monotonic() >= self._looks_at:
+            self._look()
+        next_fire, started = self._firing.tick(self._clock.now())
+        if started:
+            self._around.started()
+        next_poll = self._polling.tick()
+        mono = self._clock.monotonic()
+        seconds = min(self._looks_at - mono, next_poll - mono)
+        return max(0.0, seconds if next_fire is None else min(seconds, next_fire - self._clock.now()))
+
+    def _look(self) -> None:
+        """See what was declared here, and which triggers nobody asks."""
+        self._is_stale = False
+        self._firing.look_again()
+        triggers = self._around.triggers()
+        self.declare()
+        needs = set(needs_here(self._around.workflows(), triggers))
+        polled = {need: trigger for need, trigger in by_need(triggers).items() if need in needs}
+        rows = self._schedules.claim_triggers(self._around.runner(), list(polled)) if polled else []
+        self._polling.own(rows, polled)
+        self._looks_at = self._clock.monotonic() + self._patience(polled, owned=len(rows))
+
+    def declare(self) -> None:
+        """Enter the triggers that are new here; each is entered once."""
+        for trigger in self._around.triggers():
+            if self._declared.get(trigger.name) is not trigger:
+                self._schedules.declare(row_of(trigger, now=self._clock.now(), make_id=self._make_id))
+                self._declared[trigger.name] = trigger
+
+    def _patience(self, polled: dict[str, AnyTrigger], *, owned: int) -> float:
+        """Where another runner asks a trigger, its death is noticed within the trigger's own interval."""
+        if owned == len(polled):
+            return self._settings.look_seconds
+        shortest = min((trigger.poll_interval_ms or 0) / 1000 for trigger in polled.values())
+        return min(self._settings.look_seconds, max(AGAIN_SECONDS, shortest))
