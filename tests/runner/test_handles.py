@@ -70,6 +70,17 @@ def test_a_result_can_be_asked_for_again_and_from_many_threads(runner, gate):
     assert [result["passed"] for result in [*results, handle.result(), handle.result()]] == [True] * 10
 
 
+def test_a_result_at_hand_is_not_asked_of_the_database(runner, gate, monkeypatch):
+    gate.set()
+    handle = runner.start("gated")
+    assert handle.result()["passed"]
+    for name in ("_watch", "_store"):
+        monkeypatch.setattr(runner._waiting, name, None)
+    assert handle.wait(timeout=0)
+    assert handle.result()["passed"]
+    assert asyncio.run(_awaited(handle))["passed"]
+
+
 def test_a_handle_is_awaited_on_a_loop_that_was_not_there_at_the_start(runner, gate):
     handle = runner.start("gated")
     gate.set()

@@ -107,7 +107,7 @@ class Waiting:
                 signal = Signal()
                 self._completions.wait(execution_id, signal.set)
             try:
-                if not self._is_live(execution_id) and not is_watched:
+                if not is_watched and self._is_elsewhere(execution_id):
                     # It may have ended before this, so the database is asked after it.
                     self._watch(execution_id)
                     is_watched = True
@@ -143,7 +143,7 @@ class Waiting:
 
             self._completions.wait(execution_id, hand_over)
             try:
-                if not self._is_live(execution_id) and not is_watched:
+                if not is_watched and self._is_elsewhere(execution_id):
                     # It may have ended before this, so the database is asked after it.
                     await asyncio.to_thread(self._watch, execution_id)
                     is_watched = True
@@ -158,6 +158,10 @@ class Waiting:
                         return known
             finally:
                 self._completions.forget(execution_id, hand_over)
+
+    def _is_elsewhere(self, execution_id: str) -> bool:
+        """Whether neither this process runs it nor has its result."""
+        return not self._is_live(execution_id) and self._completions.get(execution_id) is None
 
     def _at_hand(self, execution_id: str, value: News | None) -> WorkflowResult | None:
         """The result from what the engine has said, or from the database."""
