@@ -78,6 +78,7 @@ class Place:
         made = Scheduler(
             store.schedules, around, settings=SchedulerSettings(**settings), clock=clock or self.clock,
             make_id=new_id, spawn=lambda work, name: polls.append(work),
+            wait=lambda event, seconds: self.clock.passes(seconds),
         )  # fmt: skip
         made.runner, made.store = runner, store
         return made

@@ -188,6 +188,30 @@ def test_an_endless_poll_and_one_that_raises_hurt_nobody_else(place, caplog):
     assert contexts(place) == [{"n": 1}]
 
 
+def test_what_is_fired_while_the_database_cannot_be_written_is_stored_when_it_can(place, monkeypatch, caplog):
+    """Such as a message that was taken from a queue and would be lost otherwise."""
+    answers = iter([cloaca.TriggerResult.fire({"n": 1})])
+    declared(place, lambda: next(answers, skip()), allow_concurrent=True)
+    scheduler = place.scheduler()
+    asked(place, scheduler)
+    schedules, times = scheduler._polling._schedules, iter(range(9))
+    store = schedules.note_poll
+
+    def refuse(row, **how):
+        number = next(times)
+        if number == 1:
+            store(row, **how)  # it is stored, and the answer is lost
+        if number < 3:
+            raise cloaca.DatabaseError("down")
+        return store(row, **how)
+
+    monkeypatch.setattr(schedules, "note_poll", refuse)
+    place.clock.passes(1)
+    asked(place, scheduler)
+    assert contexts(place) == [{"n": 1}]
+    assert caplog.text.count("what trigger 't' has answered is not stored yet: down") == 3
+
+
 def test_async_polls_are_awaited(place):
     async def poll():
         await asyncio.sleep(0)

@@ -252,6 +252,17 @@ def test_of_more_than_the_bound_the_latest_are_fired():
     assert caught_up("0 * * * *", *THREE_HOURS, "all", most=0) == ([], "13:00:00", True)
 
 
+def test_a_bound_on_what_was_missed_does_not_hold_back_what_is_late():
+    late = ("2026-11-25T08:57:00+00:00", "2026-11-25T09:00:30+00:00")
+    assert caught_up("* * * * *", *late, "all", most=0) == (["09:00:00"], "09:01:00", True)
+    assert caught_up("* * * * *", *late, "all", most=2) == (
+        ["08:58:00", "08:59:00", "09:00:00"],
+        "09:01:00",
+        True,
+    )
+    assert caught_up("* * * * *", *late, "latest", most=0) == (["09:00:00"], "09:01:00", False)
+
+
 @pytest.mark.parametrize("policy", CatchUp)
 def test_what_is_less_than_a_minute_late_fires_whatever_the_policy(policy):
     assert caught_up("0 * * * *", "2026-11-25T09:00:00+00:00", "2026-11-25T09:00:59+00:00", policy) == (

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import click
 
 from cloaca.cli.exits import Refused
+from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
 from cloaca.store.url import SqliteUrl, parse_database_url
 
@@ -35,7 +36,8 @@ def opened(url: str) -> Iterator[DefaultRunner]:
 
     At the end of the block it promptly hands over what it has taken up besides, or after Ctrl-C what it was asked for.
     """
-    runner = DefaultRunner(url)
+    # Schedules are for processes that stay.
+    runner = DefaultRunner(url, DefaultRunnerConfig(enable_cron_scheduling=False))
     try:
         yield runner
     finally:

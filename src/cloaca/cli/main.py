@@ -10,10 +10,11 @@ from cloaca.cli import interrupts
 from cloaca.cli.exits import Refused
 from cloaca.cli.output import prepare_streams
 from cloaca.cli.run import run
+from cloaca.cli.schedule import schedule
 from cloaca.cli.worker import worker
 from cloaca.errors import CloacaException
 
-COMMANDS = (run, worker)
+COMMANDS = (run, schedule, worker)
 
 _EXAMPLE = """\b
 Example:

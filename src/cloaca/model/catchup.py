@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from cloaca.model.cron import SECOND, Cron
 
+MICROSECOND = timedelta(microseconds=1)
 LATE_SECONDS = 60.0
 """An instant that is fired within a minute is late; after that it was missed, and the policy decides."""
 
@@ -34,20 +35,24 @@ class Due(NamedTuple):
 def due(cron: Cron, *, since: float, now: float, policy: CatchUp, most: int) -> Due:
     """Decide on the instants from ``since``, which is one, to ``now``, both included and in seconds.
 
-    Whatever the policy, no more than ``most`` are fired at once, the latest, and what this costs does not grow with the
-    time that has passed: a clock that was moved by years causes no storm.
+    Those that are late fire. Of those that were missed no more than ``most`` do, the latest, and what this costs does not
+    grow with the time that has passed: a clock that was moved by years causes no storm.
     """
     start, end = datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(now, UTC)
     following = cron.after(start)
-    if following is None or following > end:
+    if now - since <= LATE_SECONDS and (following is None or following > end):
         # The instant that was waited for, and no other: what happens to most schedules most of the time.
-        is_fired = most > 0 and (policy is not CatchUp.SKIP or now - since <= LATE_SECONDS)
-        return Due([since] if is_fired else [], _seconds(following), is_cut=False)
-    begun = start if policy is CatchUp.ALL else datetime.fromtimestamp(max(since, now - LATE_SECONDS), UTC)
-    fired, is_cut = cron.last(begun, end, most=most)
-    if not fired and policy is CatchUp.LATEST:
-        fired, _ = cron.last(start, end, most=min(1, most))
-    return Due([instant.timestamp() for instant in fired], _seconds(cron.after(end)), is_cut)
+        return Due([since], _seconds(following), is_cut=False)
+    on_time = max(start, datetime.fromtimestamp(now - LATE_SECONDS, UTC))
+    late = list(cron.between(on_time, end))
+    missed: list[datetime] = []
+    is_cut = False
+    if policy is CatchUp.ALL:
+        missed, is_cut = cron.last(start, on_time - MICROSECOND, most=most)
+    elif policy is CatchUp.LATEST and not late:
+        missed, _ = cron.last(start, on_time - MICROSECOND, most=min(1, most))
+    fired = [instant.timestamp() for instant in missed + late]
+    return Due(fired, _seconds(cron.after(end)), is_cut)
 
 
 def first_from(cron: Cron, now: float) -> float | None:

@@ -56,11 +56,11 @@ class Cron:
         '2026-03-29T01:00:00+00:00'
     """
 
-    __slots__ = ("_fields", "_follows_elapsed_time", "_zone", "expression", "timezone")
+    __slots__ = ("_fields", "_follows_elapsed_time", "expression", "timezone", "zone")
 
     def __init__(self, expression: str, timezone: str) -> None:
         self.expression, self.timezone = expression, timezone
-        self._zone = zone_of(timezone)
+        self.zone = zone_of(timezone)
         self._fields = fields_of(expression)
         minute, hour = self._fields.split()[-5:-3]
         self._follows_elapsed_time = minute.startswith("*") or hour.startswith("*")
@@ -101,7 +101,12 @@ class Cron:
 
     def local(self, instant: datetime) -> datetime:
         """The instant as the zone's clocks show it."""
-        return instant.astimezone(self._zone)
+        return instant.astimezone(self.zone)
+
+    def matches(self, local: datetime) -> bool:
+        """Whether the expression asks for this local time."""
+        naive = local.replace(tzinfo=None, fold=0)
+        return next(self._matching(naive - SECOND), None) == naive
 
     # -- the rule --------------------------------------------------------------------------------------------------
 
@@ -124,10 +129,10 @@ class Cron:
 
     def _first(self, local: datetime) -> datetime:
         """The first instant that has this local time, or the first after the gap that holds it."""
-        found = local.replace(tzinfo=self._zone).astimezone(UTC)
+        found = local.replace(tzinfo=self.zone).astimezone(UTC)
         if self.local(found).replace(tzinfo=None) == local:
             return found
-        before = local.replace(tzinfo=self._zone, fold=1).astimezone(UTC)
+        before = local.replace(tzinfo=self.zone, fold=1).astimezone(UTC)
         return self._change(before, found) or found
 
     def _matching(self, local: datetime) -> Iterator[datetime]:

@@ -86,11 +86,10 @@ class Scheduling:
 
     def declare_triggers(self) -> None:
         """Enter the triggers of this process that are not in the database yet."""
-        if not self._ended and registry.triggers():
+        if self._scheduler is None and registry.triggers():
             self.changed()
-            scheduler = self._scheduler
-            if scheduler is not None:
-                scheduler.declare()
+        if (scheduler := self._scheduler) is not None:
+            scheduler.declare()
 
     def stop(self) -> None:
         """Fire nothing from now on."""

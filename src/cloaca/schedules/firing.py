@@ -17,6 +17,9 @@ TAKEN_AT_ONCE = 100
 STARTED_AT_ONCE = 1000
 """Bounds of one transaction: other writers wait for it."""
 
+AGAIN_SECONDS = 0.05
+"""How soon to look again at what others hold."""
+
 AHEAD_SECONDS = 60.0
 """How far the clocks of machines that share a database may differ before it looks as if one was set back."""
 
@@ -51,7 +54,7 @@ class ClockFiring:
             started += fired.executions
             if not fired.schedules:
                 # Others are firing them in this moment.
-                break
+                return now + AGAIN_SECONDS, started
         return next_due, started
 
     def look_again(self) -> None:

@@ -32,6 +32,10 @@ LONG_POLL_SECONDS = 30.0
 SECONDS_BETWEEN_NOTES = 1.0
 """How often polls that fire nothing are entered, at most."""
 
+AGAIN_SECONDS = 1.0
+"""How soon to try again to store what a poll fires."""
+
+Pause = Callable[[threading.Event, float], object]
 Spawn = Callable[[Callable[[], None], str], None]
 """Runs a function on a thread of its own, which has this name."""
 
@@ -75,6 +79,7 @@ class Polling:
         fired: Callable[[], None],
         asked: Callable[[], None],
         spawn: Spawn = daemon,
+        pause: Pause = threading.Event.wait,
     ) -> None:
         self._schedules = schedules
         self._clock = clock
@@ -83,12 +88,13 @@ class Polling:
         self._fired = fired
         self._asked = asked
         self._spawn = spawn
+        self._pause = pause
         self._process = os.getpid()
         self._owned: dict[str, _Asked] = {}
         """By the schedule's id."""
         self._lock = threading.Lock()
         """Held while an answer is stored: once ``stop`` has returned nothing more is."""
-        self._stopped = False
+        self._stopped = threading.Event()
 
     def own(self, rows: list[ScheduleRow], triggers: Mapping[str, AnyTrigger]) -> None:
         """From now on ask these and no others; ``triggers`` by what they are needed as."""
@@ -187,10 +193,7 @@ class Polling:
         if texts is not None:
             fire_row, start = poll_fire(row, texts, context_hash(texts), now=now, make_id=self._make_id)
             fire = TriggerFire(fire_row, start, is_alone=not asked.trigger.allow_concurrent)
-        with self._lock:
-            if self._stopped:
-                return
-            noted = self._schedules.note_poll(row, now=now, next_at=now + asked.interval, fire=fire)
+        noted = self._stored(asked, fire, now)
         asked.noted = self._clock.monotonic()
         match noted:
             case "fired":
@@ -201,10 +204,29 @@ class Polling:
                 logger.info("trigger %r is asked elsewhere now: its answer is dropped", asked.trigger.name)
                 self._owned.pop(row.id, None)
 
+    def _stored(self, asked: _Asked, fire: TriggerFire | None, now: float) -> str:
+        """Enter the poll; what it fires is tried again until the database takes it, the same each time."""
+        while True:
+            with self._lock:
+                if self._stopped.is_set():
+                    return "stopped"
+                try:
+                    return self._schedules.note_poll(
+                        asked.row, now=now, next_at=now + asked.interval, fire=fire
+                    )
+                except DatabaseError as error:
+                    logger.warning(
+                        "what trigger %r has answered is not stored yet: %s", asked.trigger.name, error
+                    )
+            if fire is None:
+                return "failed"
+            self._pause(self._stopped, AGAIN_SECONDS)
+
     def stop(self) -> None:
         """Store nothing more, and give up what is owned."""
+        self._stopped.set()
         with self._lock:
-            self._stopped = True
+            pass  # who is storing an answer has done so
         for runner in {asked.row.owner for asked in self._owned.values()} - {None}:
             try:
                 self._schedules.release_triggers(runner or "")

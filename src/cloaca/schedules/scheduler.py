@@ -74,7 +74,7 @@ class Scheduler:
         self._firing = ClockFiring(schedules, needs=self._needs, make_id=make_id, most=settings.most)
         self._polling = Polling(
             schedules, clock=clock, make_id=make_id, encoders=encoders, fired=around.started, asked=self._nudge,
-            spawn=spawn,
+            spawn=spawn, pause=wait,
         )  # fmt: skip
         self._changed = threading.Event()
         self._is_stale = self._stopped = False
