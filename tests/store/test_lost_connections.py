@@ -7,11 +7,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from cloaca.errors import DatabaseError
+from cloaca.store.postgres import connection as driver
 from cloaca.store.postgres.store import PostgresStore
-from cloaca.store.signals import CommitUnknown, StoreUnavailable
+from cloaca.store.signals import CommitUnknown, RunnerLost, StoreUnavailable
 from tests import databases, postgres
 from tests.store.conftest import places
 from tests.store.rows import GRAPH, KNOWN, NOW, batch_of, finish, settle, shown, start
@@ -278,3 +280,24 @@ def test_a_server_that_is_gone_is_named_and_comes_back(own_server, own_place):
         own_place.database.reconnect()
     assert store.commit(SETTLED) == {}
     assert shown(store, "e1")[0] == "Completed"
+
+
+# -- stopped within a turn -------------------------------------------------------------------------------------------
+
+
+def test_a_runner_that_is_stopped_while_it_sends_a_turn_does_not_hold_up_who_takes_over(
+    postgres_place, monkeypatch
+):
+    monkeypatch.setattr(driver, "TURN_SECONDS", 0.2)
+    stopped, other = postgres_place.joined("r1"), postgres_place.joined("r2")
+    db = stopped._connection()
+    assert db.info.server_version >= driver.KNOWS_TRANSACTION_TIMEOUT
+    with contextlib.suppress(psycopg.Error), db.pipeline():
+        db.execute("begin", prepare=True)
+        db.execute(stopped._sql["advance_turn"], (1, "r1", 0, 0), prepare=True)
+        # It waits for the row, less long than a lock is waited for.
+        other.declare_dead("r1")
+    with pytest.raises((CommitUnknown, StoreUnavailable)):
+        stopped.beat()
+    with pytest.raises(RunnerLost):
+        stopped.was_committed()

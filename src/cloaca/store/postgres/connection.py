@@ -27,6 +27,8 @@ TOO_LARGE = "54000"
 """A value exceeds what a row or an index can hold."""
 
 LOCK_TIMEOUT_SECONDS = 5
+TURN_SECONDS = 2 * LOCK_TIMEOUT_SECONDS
+KNOWS_TRANSACTION_TIMEOUT = 170000
 MEANINGS = {
     "28P01": "these credentials are refused ({text}): check user, password and pg_hba.conf",
     "28000": "these credentials are refused ({text}): check user, password and pg_hba.conf",
@@ -162,6 +164,15 @@ def is_pooled(db: Connection) -> bool:
     """Whether a pooler stands between: what is set or locked for a session is then another client's soon."""
     row = db.execute("select pg_backend_pid()").fetchone()
     return row is None or row[0] != db.info.backend_pid
+
+
+def bound_turns(db: Connection) -> None:
+    """End a turn on the server whose process was stopped in the middle of sending it: others wait for its rows.
+
+    The idle timeout does not count within a pipeline. Servers before 17 know no other, and wait until it goes on.
+    """
+    if db.info.server_version >= KNOWS_TRANSACTION_TIMEOUT:
+        db.execute(f"set transaction_timeout = '{TURN_SECONDS}s'")
 
 
 def is_lost(db: Connection) -> bool:

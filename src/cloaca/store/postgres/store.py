@@ -463,6 +463,7 @@ class PostgresStore:
     def _prove(self, db: Connection) -> None:
         key = (self._lock_key(self._runner),)
         try:
+            driver.bound_turns(db)
             db.execute("select pg_advisory_lock(%s)", key)
         except psycopg.Error as error:
             if isinstance(error, psycopg.errors.LockNotAvailable) and self._is_imitated(db, key):
