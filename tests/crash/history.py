@@ -156,11 +156,16 @@ def i3_one_terminal_commit(history: History) -> Iterator[str]:
 
 
 def i4_bodies_start_after_their_dependencies(history: History) -> Iterator[str]:
-    """When a body starts, everybody can see that all its dependencies are completed."""
+    """A body starts where it is to run, and everybody can see then that its dependencies have ended as they are to."""
     for start in history.starts:
+        expected = history.expected.get(history.workflows.get(start.execution, ""))
+        statuses = expected.statuses if expected else {}
+        if start.task is not None and statuses.get(start.task) == "Skipped":
+            yield f"task {start.task} of {start.execution} started and was to be skipped"
         for dependency in history.dependencies.get(start.execution, {}).get(start.task, ()):
             commits = history.decided[start.execution, dependency]
-            if not any(saw(start.seen, c) and c.after == "Completed" for c in commits):
+            wanted = statuses.get(dependency, "Completed")
+            if not any(saw(start.seen, c) and c.after == wanted for c in commits):
                 yield f"task {start.task} of {start.execution} started before the commit of {dependency}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import cloaca
+from cloaca.model.rules import Rule
 from tests.crash.audits import latest_change
 from tests.crash.history import Expected
 from tests.crash.journal import Journal
@@ -29,6 +30,7 @@ class Step:
     Attributes:
         fails: How many of its attempts raise.
         executes: A workflow that its body executes and waits for.
+        runs_if: What it asks its first dependency to have become, if it has a rule at all.
         at_start: Called when the body has begun, to do it harm.
     """
 
@@ -39,6 +41,7 @@ class Step:
     seconds: float = 0.0
     is_async: bool = False
     executes: str = ""
+    runs_if: str = ""
     at_start: Callable[[], None] | None = None
     error: str = ""
     """The type of the error that the engine fails it with."""
@@ -61,14 +64,20 @@ class Shape:
 
 
 def expected_of(shape: Shape) -> Expected:
-    """What the shape comes to: a task whose dependencies have not all completed is skipped.
+    """What the shape comes to: a task runs if its rule holds, or unless a failure is before it.
 
     The list holds every completed task once, leaves in declared order, what they depend on before them.
     """
     steps = {step.id: step for step in shape.steps}
     statuses: dict[str, str] = {}
     for step in shape.steps:
-        is_reached = all(statuses[task] == "Completed" for task in step.after)
+        if step.runs_if:
+            is_reached = statuses[step.after[0]] == step.runs_if
+        else:
+            is_reached = all(
+                statuses[task] == "Completed" or (statuses[task] == "Skipped" and steps[task].runs_if)
+                for task in step.after
+            )
         statuses[step.id] = "Skipped" if not is_reached else "Completed" if step.succeeds else "Failed"
     needed = {task for step in shape.steps for task in step.after}
     path: dict[str, None] = {}
@@ -78,7 +87,11 @@ def expected_of(shape: Shape) -> Expected:
     done = [task for task in path if statuses[task] == "Completed"]
     context = {"path": [*START["path"], *done]} | {task: steps[task].attempts for task in done}
     attempts = {task: steps[task].attempts if status != "Skipped" else 0 for task, status in statuses.items()}
-    status = "Failed" if "Failed" in statuses.values() else "Completed"
+    handled = {
+        step.after[0] for step in shape.steps if step.runs_if == "Failed" and statuses[step.id] == "Completed"
+    }
+    failed = {task for task, status in statuses.items() if status == "Failed"}
+    status = "Failed" if failed - handled else "Completed"
     return Expected(status, context, attempts, statuses)
 
 
@@ -86,6 +99,11 @@ def _walk(step: Step, steps: dict[str, Step], path: dict[str, None]) -> None:
     for task in step.after:
         _walk(steps[task], steps, path)
     path[step.id] = None
+
+
+def _rule_of(step: Step) -> Rule | None:
+    asks = {"Completed": cloaca.task_success, "Failed": cloaca.task_failed, "Skipped": cloaca.task_skipped}
+    return asks[step.runs_if](step.after[0]) if step.runs_if else None
 
 
 class Recorder:
@@ -103,7 +121,7 @@ class Recorder:
             for step in shape.steps:
                 declare = cloaca.task(
                     id=step.id, dependencies=step.after, retry_attempts=step.retries or None,
-                    retry_delay_ms=20 if step.retries else None,
+                    retry_delay_ms=20 if step.retries else None, trigger_rules=_rule_of(step),
                 )  # fmt: skip
                 declare(self._async_body(step) if step.is_async else self._body(step))
 
@@ -187,4 +205,16 @@ SLOW = Shape(
     "slow", (Step("a"), Step("long", ("a",), seconds=0.15), Step("b", ("a",)), Step("c", ("long", "b")))
 )
 GIVES_UP = Shape("gives_up", (Step("a", retries=1, fails=2), Step("b", ("a",)), Step("c")))
+RULED = Shape(
+    "ruled",
+    (
+        Step("a"),
+        Step("bad", ("a",), retries=1, fails=2),
+        Step("mend", ("bad",), runs_if="Failed"),
+        Step("use", ("bad",), runs_if="Completed"),
+        Step("told", ("use", "mend"), runs_if="Skipped"),
+        Step("never", ("told",), runs_if="Failed"),
+        Step("join", ("mend", "use", "never")),
+    ),
+)
 PARENT = Shape("parent", (Step("a"), Step("calls", ("a",), executes="chain"), Step("b", ("calls",))))

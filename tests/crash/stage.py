@@ -23,7 +23,7 @@ WORKERS = {"sqlite": 2, "postgres": 4}
 
 SHAPES = (
     shapes.CHAIN, shapes.DIAMOND, shapes.WIDE, shapes.FAILING, shapes.RETRYING, shapes.MIXED, shapes.SLOW,
-    shapes.GIVES_UP,
+    shapes.GIVES_UP, shapes.RULED,
 )  # fmt: skip
 ALONE = [Scenario(shape.name, (shape,)) for shape in SHAPES]
 CROWD = Scenario("crowd", (shapes.CHAIN, shapes.DIAMOND, shapes.FAILING, shapes.MIXED))

@@ -27,6 +27,12 @@ def test_a_process_killed_while_it_recovers_is_recovered_by_the_next() -> None:
     assert figures.kills > 2 * (figures.points - 1)
 
 
+def test_a_process_killed_around_a_skip_comes_to_the_same_decisions() -> None:
+    figures = run_series(Series(Scenario("ruled", (shapes.RULED,)), at_commits, after=False))
+    assert figures.violations == []
+    assert figures.kills >= figures.points - 1 > 3
+
+
 def test_a_shutdown_that_is_killed_hands_over_all_the_same() -> None:
     assert run_series(Series(stage.HASTY, at_commits, after=False)).violations == []
 

@@ -216,7 +216,7 @@ class Ownership:
             waiting = {s for n, s in self._core.store.waiting_structures() if n == name}
             if waiting - {workflow.graph.structure, ""}:
                 logger.warning(
-                    "executions of workflow %r wait: they were started with other tasks or dependencies than the "
+                    "executions of workflow %r wait: they were started with other tasks, dependencies or rules than the "
                     "registered workflow has", name,
                 )  # fmt: skip
 
