@@ -13,6 +13,7 @@ from benchmarks.fairness import behind_a_crowd
 from benchmarks.figures import HEADINGS, Figure, table
 from benchmarks.idle import idle
 from benchmarks.memory import after_many, beyond_the_window
+from benchmarks.schedules import lateness
 from benchmarks.sharing import sharing
 from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.speed import (
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "sharing": sharing,
     "crowd": crowd,
     "idle": idle,
+    "lateness": lateness,
 }
 
 
