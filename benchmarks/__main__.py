@@ -92,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=f"all unless given: {', '.join(BENCHMARKS)}"
     )  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="fewer rounds and smaller sizes, under a minute")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds and smaller sizes, about 90 seconds"
+    )
     parser.add_argument(
         "--folder", metavar="PATH", help="where databases are made: the disk that is measured"
     )

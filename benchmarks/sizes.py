@@ -56,4 +56,4 @@ QUICK = Sizes(
     busy_seconds=4,
     idle_seconds=10,
 )
-"""For a look after a change: under a minute. What grows with size shows only at the full sizes."""
+"""For a look after a change: about a minute and a half. What grows with size shows only at the full sizes."""
