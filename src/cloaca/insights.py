@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from cloaca.store.rows import ExecutionRow
     from cloaca.store.store import Store
 
-StructureOf = Callable[[str], str | None]
-"""The structure of the workflow of a name that is registered here, ``None`` without one; may raise ``WorkflowError``."""
+CodeOf = Callable[[str], tuple[str, str | None] | None]
+"""The structure and the version of the workflow of a name that is registered here, ``None`` without one.
+
+Of the version it says ``None`` where executions of any version run here. It may raise ``WorkflowError``.
+"""
 
 _MOST = 2**31 - 1
 """The largest limit of a list: databases take it everywhere."""
@@ -149,11 +152,11 @@ def _task_status(
     return TaskStatus(last.status), last.reason
 
 
-def read_record(store: Store, execution_id: str, *, structure_of: StructureOf | None) -> ExecutionRecord:
+def read_record(store: Store, execution_id: str, *, code_of: CodeOf | None) -> ExecutionRecord:
     """All that is stored of an execution.
 
     Args:
-        structure_of: ``None`` where nothing is run, whatever is registered.
+        code_of: ``None`` where nothing is run, whatever is registered.
 
     Raises:
         ExecutionNotFoundError: There is none of this id.
@@ -172,7 +175,7 @@ def read_record(store: Store, execution_id: str, *, structure_of: StructureOf | 
         Context.over(view),
         [ConflictRecord(path, graph.ids[kept], graph.ids[lost]) for path, kept, lost in view.conflicts],
         task_records(graph, attempts),
-        _waiting_for(row, structure_of),
+        _waiting_for(row, code_of),
     )
 
 
@@ -203,23 +206,33 @@ def _summary_fields(
     )  # fmt: skip
 
 
-def _waiting_for(row: ExecutionRow, structure_of: StructureOf | None) -> str | None:
+def _waiting_for(row: ExecutionRow, code_of: CodeOf | None) -> str | None:
     if row.finished_at is not None or row.owner is not None:
         return None
-    if structure_of is None:
+    if code_of is None:
         return f"{FOR_CAPACITY} in a process that has registered workflow {row.workflow!r}"
     try:
-        structure = structure_of(row.workflow)
+        code = code_of(row.workflow)
     except WorkflowError as error:
         return f"workflow {row.workflow!r} cannot be built here, {error}: mend its constructor and register it again"
-    if structure is None:
+    if code is None:
         return f"workflow {row.workflow!r} is not registered in this process: import its module"
+    return _difference(row, *code) or FOR_CAPACITY
+
+
+def _difference(row: ExecutionRow, structure: str, version: str | None) -> str | None:
+    """Why an execution cannot run with what is registered, or ``None``; one without a structure can."""
     if row.structure not in ("", structure):
         return (
             f"workflow {row.workflow!r} has other tasks, dependencies or rules here than it was started with: "
             "run it with the code that started it"
         )
-    return FOR_CAPACITY
+    if row.structure and version not in (None, row.version):
+        return (
+            f"version {row.version} of workflow {row.workflow!r}, and version {version} is registered here: run it "
+            "with the code that started it, or with on_version_change='continue'"
+        )
+    return None
 
 
 def list_summaries(

@@ -120,7 +120,7 @@ class HandRunner:
     def note_results(self) -> None:
         """Write down what the database tells of each execution."""
         for row in self.store.list_executions(workflow=None, status=None, after=None, limit=100):
-            record = read_record(self.store, row.id, structure_of=lambda _: None)
+            record = read_record(self.store, row.id, code_of=lambda _: None)
             context, status = record.context.to_dict(), str(record.status)
             self.journal.write("result", row.id, workflow=row.workflow, status=status, context=context)
 

@@ -109,7 +109,7 @@ class Witness:
             self.demand(len(runners) <= most, "I7: a body ran too often", attempt, len(runners))
 
     def judge_execution(self, execution, run, store):
-        record = read_record(store, execution, structure_of=lambda name: None)
+        record = read_record(store, execution, code_of=lambda name: None)
         found = {task: self.end_of(execution, task, record) for task in record.tasks}
         if any("poison" in fates for fates in run.fates):
             self.judge_poisoned(execution, run, found)

@@ -160,19 +160,20 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize(
-    "setting", [name for name in cloaca.DefaultRunnerConfig().to_dict() if "pipeline" not in name]
-)
+@pytest.mark.parametrize("setting", cloaca.DefaultRunnerConfig().to_dict())
 @pytest.mark.parametrize("name", FOREIGN)
 def test_a_setting_that_cannot_be_is_refused_in_a_short_line(setting, name):
     config, given = cloaca.DefaultRunnerConfig(), FOREIGN[name]
     if name == "endless int" and setting in {
         "max_concurrent_tasks",
         "max_concurrent_async_tasks",
+        "max_concurrent_workflows",
         "retry_attempts",
         "crash_limit",
         "window",
         "cron_max_recovery_attempts",
+        "db_pool_size",
+        "connection_pool_size",
     }:
         return
     for call in (

@@ -72,6 +72,17 @@ def test_a_first_claim_chooses_the_structure_and_the_version(place):
     assert store.read_structures(["new"]) == {"new": "{}"}
 
 
+def test_a_claim_of_one_version_leaves_the_others(place):
+    store = place.joined("r1")
+    store.commit(batch_of(start("e1", structure="s"), start("e2", structure="")))
+    newer = [Known("w", "s", "s", "v2", "v2"), Known("w", "", "s", "v2")]
+    assert [(one.id, one.version) for one in claim(store, known=newer)] == [("e2", "v2")]
+    assert store.waiting_versions() == [("w", "s", "v")]
+    both = [*newer, Known("w", "s", "s", "v", "v")]
+    assert [(one.id, one.version) for one in claim(store, known=both)] == [("e1", "v")]
+    assert store.waiting_versions() == []
+
+
 def test_a_claim_brings_the_attempts_and_keeps_when_it_was_started(place):
     one, two = place.joined("r1"), place.joined("r2")
     one.commit(batch_of(GRAPH, start("e1", "r1"), settle("e1", "r1"), start("e2")))
@@ -138,7 +149,7 @@ def test_what_waits_is_found_along_its_index_on_postgres(postgres_place):
 
 def test_a_claim_reads_no_more_than_it_could_take_on_postgres(postgres_place):
     fill(postgres_place)
-    known = [["w"] * 3, ["s", "t", ""], ["s", "t", "s"], ["v"] * 3]
+    known = [["w"] * 3, ["s", "t", ""], ["s", "t", "s"], ["v"] * 3, [None] * 3]
     for analysed in (False, True):
         if analysed:
             postgres_place.database.db.execute("analyze")

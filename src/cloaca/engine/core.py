@@ -18,7 +18,7 @@ from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job
 from cloaca.model.execution import Decision, Event, ExecutionState, TimedOut, advance
 from cloaca.model.values import Encoders
-from cloaca.store.rows import Existing, Known
+from cloaca.store.rows import Existing, Known, Waiting
 from cloaca.store.store import Store
 
 logger = logging.getLogger("cloaca.engine")
@@ -51,7 +51,7 @@ class Core:
         """The id under which this engine is in the database now."""
         self.live: dict[str, ExecutionState] = {}
         self.plans: dict[str, Plan] = {}
-        """By structure: what can run here."""
+        """By ``plan_key``: what can run here."""
         self.latest: dict[str, Plan] = {}
         """By workflow: what an execution runs that was started without a structure."""
         self.timers: Timers[Due] = Timers()
@@ -68,21 +68,36 @@ class Core:
     def plan_of(self, workflow: Workflow) -> Plan:
         """The plan of a workflow; the latest one of its structure is what recovered executions run."""
         structure = workflow.graph.structure
-        plan = self.plans.get(structure)
+        key = self.plan_key(structure, workflow.version if self.settings.same_version else "")
+        plan = self.plans.get(key)
         if plan is None or plan.workflow is not workflow:
             stored = plan is not None and plan.stored
-            plan = self.plans[structure] = Plan(workflow, self.settings)
+            plan = self.plans[key] = Plan(workflow, self.settings)
             plan.stored = stored
         self.latest[workflow.name] = plan
         return plan
 
+    def plan_key(self, structure: str, version: str) -> str:
+        """What an execution needs to run: its structure, and its version where that matters."""
+        return f"{structure}/{version}" if self.settings.same_version else structure
+
+    def plan(self, state: ExecutionState) -> Plan:
+        """The plan that an execution here runs by."""
+        return self.plans[self.plan_key(state.graph.structure, state.version)]
+
+    def can_run(self, waiting: Waiting) -> bool:
+        """Whether such executions can be claimed."""
+        if not waiting.structure:
+            return waiting.workflow in self.latest
+        return self.plan_key(waiting.structure, waiting.version) in self.plans
+
     @property
     def known(self) -> list[Known]:
         """What can be claimed."""
-        known = [Known(p.graph.name, s, s, p.workflow.version) for s, p in self.plans.items()]
-        return known + [
-            Known(name, "", plan.graph.structure, plan.workflow.version) for name, plan in self.latest.items()
-        ]
+        known = [_known(plan, plan.graph.structure) for plan in self.plans.values()]
+        if self.settings.same_version:
+            known = [one._replace(only=one.version) for one in known]
+        return known + [_known(plan, "") for plan in self.latest.values()]
 
     def happen(self, execution_id: str, event: Event, turn: Turn) -> None:
         """Apply an event to an execution, if it is still here."""
@@ -94,7 +109,7 @@ class Core:
 
     def decide(self, state: ExecutionState, event: Event, now: float, turn: Turn) -> Decision:
         """Apply an event to an execution, with all that follows from it."""
-        plan = self.plans[state.graph.structure]
+        plan = self.plan(state)
         views = views_for(plan, state, event) if plan.calling else None
         decision = advance(state, event, now)
         if views:
@@ -112,7 +127,7 @@ class Core:
         """Add a decision to the turn, with a job for each node it makes ready."""
         turn.collect(state, decision)
         if decision.ready:
-            plan = self.plans[state.graph.structure]
+            plan = self.plan(state)
             for node in decision.ready:
                 job = self._job(plan, state, node)
                 (turn.suspects if state.is_suspect(node) else turn.ready).append(job)
@@ -155,3 +170,7 @@ class Core:
                 request.answer(answer)
             except Exception:
                 logger.exception("the answer to a start of workflow %r reached nobody", request.workflow.name)
+
+
+def _known(plan: Plan, stored: str) -> Known:
+    return Known(plan.graph.name, stored, plan.graph.structure, plan.workflow.version)

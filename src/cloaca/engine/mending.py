@@ -39,7 +39,7 @@ def _under_way(state: ExecutionState, turn: Turn) -> set[int]:
 
 
 def _committed(core: Core, gone: ExecutionState, under_way: set[int]) -> tuple[ExecutionState, Decision]:
-    plan = core.plans[gone.graph.structure]
+    plan = core.plan(gone)
     state = plan.state(
         gone.id, gone.initial, owner=gone.owner, fence=gone.fence, created_at=gone.created_at,
         started_at=gone.started_at, version=gone.version,

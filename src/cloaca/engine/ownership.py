@@ -22,7 +22,7 @@ from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from cloaca.model.states import TaskStatus
 from cloaca.model.values import encode
 from cloaca.model.view import View
-from cloaca.store.rows import ClaimedExecution
+from cloaca.store.rows import ClaimedExecution, Waiting
 from cloaca.store.signals import CommitUnknown, RunnerLost, StoreUnavailable
 
 logger = logging.getLogger("cloaca.engine")
@@ -176,13 +176,16 @@ class Ownership:
 
     def _look_for_waiting(self) -> None:
         """See whether there is work, and find out which workflows it waits for that are not known here yet."""
-        core, waiting = self._core, self._core.store.waiting_structures()
-        unknown = {name for name, structure in waiting if not self._is_known(name, structure)}
-        core.backlog = any(name not in unknown for name, _ in waiting)
-        self._ask_for(unknown)
+        waiting = self._waiting()
+        can_run = {one for one in waiting if self._core.can_run(one)}
+        self._core.backlog = bool(can_run)
+        self._ask_for({one.workflow for one in waiting if one not in can_run})
 
-    def _is_known(self, workflow: str, structure: str) -> bool:
-        return structure in self._core.plans if structure else workflow in self._core.latest
+    def _waiting(self) -> list[Waiting]:
+        store = self._core.store
+        if self._core.settings.same_version:
+            return store.waiting_versions()
+        return [Waiting(workflow, structure, "") for workflow, structure in store.waiting_structures()]
 
     def _ask_for(self, names: set[str]) -> None:
         unknown = names - self._looked_up
@@ -213,16 +216,21 @@ class Ownership:
             self._reported.add(name)
             logger.warning("executions of workflow %r wait: it is not registered in this process", name)
         elif workflow is not None:
-            waiting = {s for n, s in self._core.store.waiting_structures() if n == name}
-            if waiting - {workflow.graph.structure, ""}:
+            waiting = [one for one in self._waiting() if one.workflow == name and not self._core.can_run(one)]
+            if any(one.structure not in (workflow.graph.structure, "") for one in waiting):
                 logger.warning(
                     "executions of workflow %r wait: they were started with other tasks, dependencies or rules than the "
                     "registered workflow has", name,
                 )  # fmt: skip
+            elif waiting:
+                logger.warning(
+                    "executions of workflow %r wait: they were started under another version of it than the registered "
+                    "one, %s, and on_version_change is 'wait'", name, workflow.version,
+                )  # fmt: skip
 
     def _adopt(self, execution: ClaimedExecution, turn: Turn) -> None:
         core = self._core
-        plan = core.plans[execution.structure]
+        plan = core.plans[core.plan_key(execution.structure, execution.version)]
         state = plan.state(
             execution.id, View.initial(_texts(execution.input)), owner=self._core.runner, fence=execution.fence,
             created_at=execution.created_at, started_at=execution.started_at, version=execution.version,

@@ -29,6 +29,8 @@ class EngineSettings(NamedTuple):
     lease_seconds: float = 60.0
     patrol_seconds: float = PATROL_SECONDS
     """How often to look for dead runners and for work that nobody owns."""
+    same_version: bool = False
+    """Whether an execution runs only with the version it was started under."""
 
 
 class Plan:

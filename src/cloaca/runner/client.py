@@ -74,7 +74,7 @@ class Client(Executions, Schedules):
             store,
             self._completions,
             is_live=lambda _: False,
-            structure_of=None,
+            code_of=None,
             encoders=DefaultRunnerConfig(encoders=encoders).encoders,
             watch=self._watch,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from cloaca.engine.plan import PATROL_SECONDS, EngineSettings
 from cloaca.errors import ConfigurationError
@@ -31,9 +31,20 @@ def _is_encoders(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(t, type) and callable(f) for t, f in value.items())
 
 
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _one_of(*choices: str) -> tuple[str, Callable[[Any], bool]]:
+    """A setting that is one of these texts: its rule, and whether a value keeps it."""
+    named = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
+    return named, lambda value: isinstance(value, str) and value in choices
+
+
 _POSITIVE = "a whole number from 1"
 _NATURAL = "a whole number from 0"
 _SECONDS = "a number of seconds above 0"
+_FLAG = "True or False"
 
 SETTINGS: dict[str, _Setting] = {
     "max_concurrent_tasks": _Setting(4, _POSITIVE, lambda v: _is_whole(v, 1)),
@@ -41,7 +52,8 @@ SETTINGS: dict[str, _Setting] = {
     "task_timeout_seconds": _Setting(300, _SECONDS, _is_seconds),
     "workflow_timeout_seconds": _Setting(None, f"{_SECONDS}, or None", lambda v: v is None or _is_seconds(v)),
     "retry_attempts": _Setting(0, _NATURAL, lambda v: _is_whole(v, 0)),
-    "enable_recovery": _Setting(True, "True or False", lambda v: isinstance(v, bool)),
+    "enable_recovery": _Setting(True, _FLAG, _is_flag),
+    "on_version_change": _Setting("continue", *_one_of("continue", "wait")),
     "crash_limit": _Setting(3, _POSITIVE, lambda v: _is_whole(v, 1)),
     "shutdown_timeout_seconds": _Setting(
         30, "a number of seconds from 0", lambda v: _is_seconds(v, zero=True)
@@ -49,12 +61,12 @@ SETTINGS: dict[str, _Setting] = {
     "heartbeat_seconds": _Setting(10.0, _SECONDS, _is_seconds),
     "lease_seconds": _Setting(60.0, _SECONDS, _is_seconds),
     "window": _Setting(10_000, _POSITIVE, lambda v: _is_whole(v, 1)),
-    "enable_cron_scheduling": _Setting(True, "True or False", lambda v: isinstance(v, bool)),
+    "enable_cron_scheduling": _Setting(True, _FLAG, _is_flag),
     "cron_poll_interval_seconds": _Setting(30, _SECONDS, _is_seconds),
     "cron_max_catchup_executions": _Setting(
         100, "a whole number from 0 to 1000", lambda v: _is_whole(v, 0) and v <= 1000
     ),
-    "cron_enable_recovery": _Setting(True, "True or False", lambda v: isinstance(v, bool)),
+    "cron_enable_recovery": _Setting(True, _FLAG, _is_flag),
     "cron_recovery_interval_seconds": _Setting(300, _SECONDS, _is_seconds),
     "cron_lost_threshold_minutes": _Setting(10, "a number of minutes above 0", _is_seconds),
     "cron_max_recovery_age_seconds": _Setting(86_400, _SECONDS, _is_seconds),
@@ -62,13 +74,27 @@ SETTINGS: dict[str, _Setting] = {
     "encoders": _Setting(
         None, "a mapping of types to functions, or None", lambda v: v is None or _is_encoders(v)
     ),
+    "scheduler_poll_interval_ms": _Setting(
+        100,
+        "a whole number of milliseconds from 10 to 3,600,000",
+        lambda v: _is_whole(v, 10) and v <= 3_600_000,
+    ),
+    "db_pool_size": _Setting(10, _POSITIVE, lambda v: _is_whole(v, 1)),
+    "max_concurrent_workflows": _Setting(5, _POSITIVE, lambda v: _is_whole(v, 1)),
+    "enable_logging": _Setting(True, _FLAG, _is_flag),
+    "log_level": _Setting("INFO", *_one_of("DEBUG", "INFO", "WARNING", "ERROR")),
 }
 
-ALIASES = {"pipeline_timeout_seconds": "workflow_timeout_seconds"}
+ALIASES = {
+    "pipeline_timeout_seconds": "workflow_timeout_seconds",
+    "connection_pool_size": "db_pool_size",
+}
 
 
 class DefaultRunnerConfig:
     """How a runner works; every setting is a keyword of the constructor and an attribute.
+
+    A runner reads them when it is made: what is set later is for the next one.
 
     - ``max_concurrent_tasks`` (4): sync bodies at once.
     - ``max_concurrent_async_tasks`` (1000): async bodies at once.
@@ -77,6 +103,9 @@ class DefaultRunnerConfig:
       same.
     - ``retry_attempts`` (0): retries of tasks that say nothing of their own.
     - ``enable_recovery`` (True): take over what dead runners have left.
+    - ``on_version_change`` ("continue"): what becomes of an execution that was started under another version of its
+      workflow, with the same tasks and dependencies. ``"continue"`` runs it with the code that is here; ``"wait"``
+      leaves it to a runner that has the version it was started under, and its record's ``waiting_for`` says so.
     - ``crash_limit`` (3): how often a task may bring its process down while it runs alone.
     - ``shutdown_timeout_seconds`` (30): how long ``shutdown`` waits for bodies that run.
     - ``heartbeat_seconds`` (10): how often a runner writes at least, so that others see that it lives.
@@ -92,9 +121,20 @@ class DefaultRunnerConfig:
       ``cron_max_recovery_age_seconds`` (86,400), ``cron_max_recovery_attempts`` (3): without effect. A fire and the start
       of its execution are one transaction, so that none is lost between the two and there is nothing to recover.
     - ``encoders`` (None): what to do with values that are not JSON, such as ``{datetime: datetime.isoformat}``.
+    - ``scheduler_poll_interval_ms`` (100): the least time between two looks at what other processes have left or
+      started. Looks come every 1.25 s, so that only more than that, for a database with many runners, changes anything,
+      up to a quarter of ``lease_seconds``. Nothing of this process ever waits for a look.
+    - ``db_pool_size`` (10), or ``connection_pool_size``: has no effect. A runner holds three connections at most,
+      however many threads share it: one writes, one reads, one listens.
+    - ``max_concurrent_workflows`` (5): has no effect. Executions share the slots of ``max_concurrent_tasks`` in turn, and
+      ``window`` bounds how many are held; the log warns where a smaller number than both is asked for.
+    - ``enable_logging`` (True): ``False`` silences the logger ``cloaca`` in the whole process, errors included.
+    - ``log_level`` ("INFO"): of the logger ``cloaca``, in the whole process; ``"INFO"`` leaves it as ``logging`` has
+      it. No handler is installed: without one Python prints warnings and errors to stderr.
 
     Raises:
-        ConfigurationError: A name that does not exist, with the nearest that does, or a value that cannot be.
+        ConfigurationError: A name that does not exist, with the nearest that does, or a value that cannot be; by the
+            constructor and by every assignment.
 
     Example:
         >>> DefaultRunnerConfig(max_concurrent_tasks=8).max_concurrent_tasks
@@ -108,6 +148,7 @@ class DefaultRunnerConfig:
     pipeline_timeout_seconds: float | None
     retry_attempts: int
     enable_recovery: bool
+    on_version_change: Literal["continue", "wait"]
     crash_limit: int
     shutdown_timeout_seconds: float
     heartbeat_seconds: float
@@ -122,6 +163,12 @@ class DefaultRunnerConfig:
     cron_max_recovery_age_seconds: float
     cron_max_recovery_attempts: int
     encoders: Mapping[type, Callable[[Any], Any]] | None
+    scheduler_poll_interval_ms: int
+    db_pool_size: int
+    connection_pool_size: int
+    max_concurrent_workflows: int
+    enable_logging: bool
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
     def __init__(self, **settings: Any) -> None:
         for name, setting in SETTINGS.items():
@@ -147,10 +194,12 @@ class DefaultRunnerConfig:
     def __getattr__(self, name: str) -> Any:
         if name in ALIASES:
             return getattr(self, ALIASES[name])
-        raise AttributeError(f"DefaultRunnerConfig has no setting {name!r}")
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(_unknown(name))
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings by name, aliases included."""
+        """All settings by name, aliases included; the constructor takes what it returns."""
         settings = {name: getattr(self, name) for name in SETTINGS}
         return settings | {alias: settings[name] for alias, name in ALIASES.items()}
 
@@ -169,7 +218,10 @@ class DefaultRunnerConfig:
             recover=self.enable_recovery,
             heartbeat_seconds=float(self.heartbeat_seconds),
             lease_seconds=float(self.lease_seconds),
-            patrol_seconds=min(PATROL_SECONDS, self.lease_seconds / 4),
+            patrol_seconds=min(
+                max(PATROL_SECONDS, self.scheduler_poll_interval_ms / 1000), self.lease_seconds / 4
+            ),
+            same_version=self.on_version_change == "wait",
         )
 
 
@@ -184,14 +236,14 @@ def checked_timeout(timeout: Any) -> float | None:
     raise ConfigurationError(f"timeout={shown(timeout)} must be a number of seconds from 0, or None")
 
 
-def _checked_name(name: str, value: Any) -> str:
-    """The name of a setting that may have this value."""
-    name = ALIASES.get(name, name)
+def _checked_name(typed: str, value: Any) -> str:
+    """The name of a setting that may have this value, whether typed itself or as its alias."""
+    name = ALIASES.get(typed, typed)
     setting = SETTINGS.get(name)
     if setting is None:
-        _refuse_name(name)
+        raise ConfigurationError(_unknown(typed))
     if not setting.holds(value):
-        raise ConfigurationError(f"{name}={shown(value)} must be {setting.rule}")
+        raise ConfigurationError(f"{typed}={shown(value)} must be {setting.rule}")
     return name
 
 
@@ -203,10 +255,8 @@ def _check_lease(heartbeat: float, lease: float) -> None:
         )
 
 
-def _refuse_name(name: str) -> NoReturn:
+def _unknown(name: str) -> str:
     import difflib  # noqa: PLC0415 - loaded only to explain a mistake
 
     nearest = difflib.get_close_matches(name[:255], [*SETTINGS, *ALIASES], n=1, cutoff=0)
-    raise ConfigurationError(
-        f"DefaultRunnerConfig has no setting {shown(name)}: did you mean {nearest[0]!r}?"
-    )
+    return f"DefaultRunnerConfig has no setting {shown(name)}: did you mean {nearest[0]!r}?"

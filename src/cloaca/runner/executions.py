@@ -19,7 +19,7 @@ from cloaca.store.rows import Existing, StartRow
 from cloaca.store.store import Store
 
 if TYPE_CHECKING:
-    from cloaca.insights import ExecutionRecord, ExecutionSummary, StructureOf
+    from cloaca.insights import CodeOf, ExecutionRecord, ExecutionSummary
 
 
 @names_nearest
@@ -28,7 +28,7 @@ class Executions:
 
     Args:
         is_live: Whether this process runs an execution.
-        structure_of: As for ``read_record``.
+        code_of: As for ``read_record``.
         watch: Asks whoever runs an execution to announce its end; without one the store is asked itself.
     """
 
@@ -40,16 +40,16 @@ class Executions:
         completions: Completions,
         *,
         is_live: Callable[[str], bool],
-        structure_of: StructureOf | None,
+        code_of: CodeOf | None,
         encoders: Any,
         watch: Callable[[str], None] | None = None,
     ) -> None:
         self._process = os.getpid()
         self._store = store
-        self._structure_of = structure_of
+        self._code_of = code_of
         self._encoders = encoders
         self._waiting = Waiting(
-            completions, store, is_live, structure_of, before_use=self._before_use, watch=watch or store.watch
+            completions, store, is_live, code_of, before_use=self._before_use, watch=watch or store.watch
         )
 
     def get_execution(self, execution_id: str) -> ExecutionRecord:
@@ -61,7 +61,7 @@ class Executions:
         self._before_use()
         from cloaca.insights import read_record  # noqa: PLC0415 - records are loaded by those who read them
 
-        return read_record(self._store, execution_id, structure_of=self._structure_of)
+        return read_record(self._store, execution_id, code_of=self._code_of)
 
     def list_executions(
         self,

@@ -23,6 +23,7 @@ from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
 from cloaca.engine.events import Message, Registered, StartRequest, Stop, WorkAnnounced
 from cloaca.engine.executors import Executor, Executors
+from cloaca.engine.plan import EngineSettings
 from cloaca.errors import (
     ConfigurationError,
     DatabaseError,
@@ -33,6 +34,7 @@ from cloaca.errors import (
 )
 from cloaca.executors.current import CurrentAttempt, current_attempt, raise_if_cancelled
 from cloaca.executors.threads import ThreadExecutor
+from cloaca.runner import logs
 from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
 from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
@@ -95,10 +97,12 @@ class DefaultRunner(Executions, Schedules):
         self._config = config or DefaultRunnerConfig()
         self._closing = threading.Lock()
         self._closed = False
-        self._workflows = Workflows()
+        logs.configure(logger, self._config)
+        settings = self._config.engine_settings()
+        self._workflows = Workflows(same_version=settings.same_version)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._store = store_of(database_url, schema=schema)
-        self._engine = self._assemble()
+        self._engine = self._assemble(settings)
         core = self._engine.core
         self._scheduling = Scheduling(
             self._store, self._config, clock=core.clock, runner=lambda: core.runner,
@@ -109,7 +113,7 @@ class DefaultRunner(Executions, Schedules):
             self._store,
             core.completions,
             is_live=core.holds,
-            structure_of=self._workflows.structure_of,
+            code_of=self._workflows.code_of,
             encoders=self._config.encoders,
         )
         try:
@@ -120,6 +124,7 @@ class DefaultRunner(Executions, Schedules):
             self._store.close()
             raise
         logger.info("runner %s works on %s", core.runner, self._store.location)
+        logs.warn_of_no_bound(logger, self._config)
         self._unsubscribe = registry.subscribe(self._registered)
         _running.add(self)
 
@@ -134,7 +139,7 @@ class DefaultRunner(Executions, Schedules):
         else:
             self._inbox.put(WorkAnnounced())
 
-    def _assemble(self) -> Engine:
+    def _assemble(self, settings: EngineSettings) -> Engine:
         clock, config, inbox = SystemClock(), self._config, self._inbox
 
         def make_async() -> Executor:
@@ -152,7 +157,7 @@ class DefaultRunner(Executions, Schedules):
             Executors(threads, make_async),
             clock=clock,
             inbox=inbox,
-            settings=config.engine_settings(),
+            settings=settings,
             encoders=config.encoders,
         )
         return Engine(core, find_workflow=self._workflows.find, make_id=new_id, pause=time.sleep)

@@ -17,7 +17,7 @@ from cloaca.runner.result import WorkflowResult
 from cloaca.store.store import Store
 
 if TYPE_CHECKING:
-    from cloaca.insights import StructureOf
+    from cloaca.insights import CodeOf
 
 logger = logging.getLogger("cloaca")
 
@@ -66,7 +66,7 @@ class Waiting:
         completions: Completions,
         store: Store,
         is_live: Callable[[str], bool],
-        structure_of: StructureOf | None,
+        code_of: CodeOf | None,
         *,
         before_use: Callable[[], None],
         watch: Callable[[str], None],
@@ -74,7 +74,7 @@ class Waiting:
         self._completions = completions
         self._store = store
         self._is_live = is_live
-        self._structure_of = structure_of
+        self._code_of = code_of
         self._before_use = before_use
         self._watch = watch
 
@@ -176,7 +176,7 @@ class Waiting:
         if row is not None and row.finished_at is not None:
             from cloaca.insights import read_record  # noqa: PLC0415 - what ended here needs no record
 
-            return WorkflowResult(read_record(self._store, execution_id, structure_of=self._structure_of))
+            return WorkflowResult(read_record(self._store, execution_id, code_of=self._code_of))
         if error is not None:
             raise error
         return None

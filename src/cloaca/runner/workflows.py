@@ -7,9 +7,14 @@ from cloaca.authoring.workflow import Workflow
 
 
 class Workflows:
-    """The registered workflows, each under the name it is registered as, which wins over its own."""
+    """The registered workflows, each under the name it is registered as, which wins over its own.
 
-    def __init__(self) -> None:
+    Args:
+        same_version: Whether an execution runs only with the version it was started under.
+    """
+
+    def __init__(self, *, same_version: bool = False) -> None:
+        self._same_version = same_version
         self._renamed: dict[str, tuple[Workflow, Workflow]] = {}
 
     def resolve(self, workflow: str | Workflow) -> Workflow:
@@ -29,10 +34,12 @@ class Workflows:
         found = registry.find_workflow(name)
         return None if found is None else self._named(name, found)
 
-    def structure_of(self, name: str) -> str | None:
-        """The structure of the workflow of a name, or ``None``."""
+    def code_of(self, name: str) -> tuple[str, str | None] | None:
+        """What is registered of the workflow of a name, as ``insights.CodeOf`` says."""
         found = self.find(name)
-        return None if found is None else found.graph.structure
+        if found is None:
+            return None
+        return found.graph.structure, found.version if self._same_version else None
 
     def _named(self, name: str, workflow: Workflow) -> Workflow:
         if workflow.name == name:

@@ -69,11 +69,21 @@ class RunnerRow(NamedTuple):
 class Known(NamedTuple):
     """What can be claimed: executions of a workflow that say ``stored``; they run as this structure and version.
 
-    Where an execution has a structure the two are the same; one that has none yet says ``""``.
+    Where an execution has a structure the two are the same; one that has none yet says ``""``. With ``only`` those are
+    left alone that were started under another version.
     """
 
     workflow: str
     stored: str
+    structure: str
+    version: str
+    only: str | None = None
+
+
+class Waiting(NamedTuple):
+    """What open executions need that nobody owns; both texts are empty where the first claim chooses."""
+
+    workflow: str
     structure: str
     version: str
 

@@ -17,6 +17,7 @@ from cloaca.store.rows import (
     StartRow,
     Structure,
     SuspectRow,
+    Waiting,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ class Store(Protocol):
 
     def waiting_structures(self) -> list[tuple[str, str]]:
         """``(workflow, structure)`` of the open executions that nobody owns, each once."""
+
+    def waiting_versions(self) -> list[Waiting]:
+        """``waiting_structures`` with the versions they were started under; it costs what waits, not what differs."""
 
     def claim(
         self, known: Sequence[Known], *, structures: Sequence[Structure], limit: int, now: float

@@ -165,17 +165,22 @@ with recursive pairs (workflow, structure) as (
 )
 select workflow, structure from pairs;
 
+-- name: list_waiting_versions
+select distinct workflow, structure, version from cloaca.executions where owner is null and finished_at is null;
+
 -- name: claim_executions
 -- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits. Those that
 -- others are taking in this moment are passed over, so eight times as many are looked at as are asked for.
 with known as (
-    select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) as k (workflow, stored, structure, version)
+    select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+        as k (workflow, stored, structure, version, only_version)
 ),
 oldest as (
     select waiting.seq, known.structure, known.version
     from known cross join lateral (
         select e.seq from cloaca.executions e
         where e.workflow = known.workflow and e.structure = known.stored and e.owner is null and e.finished_at is null
+            and (known.only_version is null or e.version = known.only_version)
         order by e.seq limit 8 * %s
     ) waiting
     order by waiting.seq limit 8 * %s

@@ -115,10 +115,14 @@ with recursive pairs (workflow, structure) as (
 )
 select workflow, structure from pairs;
 
+-- name: list_waiting_versions
+select distinct workflow, structure, version from cloaca_executions where owner is null and finished_at is null;
+
 -- name: claim_executions
 -- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits.
 with known as (
-    select value ->> 0 as workflow, value ->> 1 as stored, value ->> 2 as structure, value ->> 3 as version
+    select value ->> 0 as workflow, value ->> 1 as stored, value ->> 2 as structure, value ->> 3 as version,
+        value ->> 4 as only_version
     from json_each(?3)
 ),
 picked as (
@@ -127,6 +131,7 @@ picked as (
         select json_group_array(seq) from (
             select seq from cloaca_executions
             where workflow = known.workflow and structure = known.stored and owner is null and finished_at is null
+                and (known.only_version is null or cloaca_executions.version = known.only_version)
             order by seq limit ?4
         )
     )) oldest

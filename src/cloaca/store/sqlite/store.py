@@ -25,6 +25,7 @@ from cloaca.store.rows import (
     StartRow,
     Structure,
     SuspectRow,
+    Waiting,
 )
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
 from cloaca.store.sqlite.connection import connect, explained, locked, migrate, refusal
@@ -204,6 +205,9 @@ class SqliteStore:
 
     def waiting_structures(self) -> list[tuple[str, str]]:
         return self._read("list_waiting")
+
+    def waiting_versions(self) -> list[Waiting]:
+        return [Waiting(*row) for row in self._read("list_waiting_versions")]
 
     def claim(
         self, known: Sequence[Known], *, structures: Sequence[Structure], limit: int, now: float
