@@ -91,6 +91,26 @@ def test_what_does_not_end_by_the_deadline_is_handed_over(shop, database_url):
             assert "is dead" not in heir.stderr.read()
 
 
+def test_a_worker_told_to_wait_leaves_what_was_started_under_another_version(shop):
+    command = ("worker", "shop.py", "--drain-seconds", "0")
+    with cloaca.Client(f"sqlite:///{shop.path}/cloaca.db") as client:
+        with shop.begun(*command) as process:
+            read_until(process.stderr, "ready: ")
+            handle = client.start("orders", {"gate": "gate"})
+            read_until(process.stdout, "packing")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_SECONDS) == 0
+        shop.write("shop.py", SHOP.replace('context["packed"] = True', 'context["packed"] = "anew"'))
+        with shop.begun(*command, "--on-version-change", "wait") as process:
+            read_until(process.stderr, "'orders' wait: they were started under another version of it")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_SECONDS) == 0
+        with shop.begun(*command) as process:
+            read_until(process.stdout, "packing")
+            shop.open_gate()
+            assert handle.result(PATIENCE_SECONDS)["packed"] == "anew"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_second_signal_ends_at_once(shop, number, code):
     with (

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -42,7 +43,12 @@ Examples:
     type=click.FloatRange(min=0, max=1e9),
     help="How long bodies may go on after SIGTERM (30).",
 )
-def worker(targets: tuple[str, ...], url: str, concurrency: int | None, drain_seconds: float | None) -> None:
+@click.option(
+    "--on-version-change",
+    type=click.Choice(["continue", "wait"]),
+    help="What to do with executions of another version of a workflow (continue).",
+)
+def worker(targets: tuple[str, ...], url: str, **settings: Any) -> None:
     """Work on the executions of the workflows that each FILE_OR_MODULE registers, until SIGTERM or Ctrl-C.
 
     It says in its log when it is ready. Asked to end it starts nothing more, lets bodies finish, and hands the rest to
@@ -56,7 +62,7 @@ def worker(targets: tuple[str, ...], url: str, concurrency: int | None, drain_se
     asked = Asked()
     asked.listen()
     names = load_all(targets)
-    config = _config(concurrency, drain_seconds)
+    config = _config(**settings)
     runner = DefaultRunner(url, config)
     logger.info(
         "ready: process %d runs %s of %s, %s at once", os.getpid(), listed(names, most=20), without_password(url),
@@ -66,8 +72,14 @@ def worker(targets: tuple[str, ...], url: str, concurrency: int | None, drain_se
     click.get_current_context().exit(COMPLETED if works else FAILED)
 
 
-def _config(concurrency: int | None, drain_seconds: float | None) -> DefaultRunnerConfig:
-    given = {"max_concurrent_tasks": concurrency, "shutdown_timeout_seconds": drain_seconds}
+def _config(
+    *, concurrency: int | None, drain_seconds: float | None, on_version_change: str | None
+) -> DefaultRunnerConfig:
+    given = {
+        "max_concurrent_tasks": concurrency,
+        "shutdown_timeout_seconds": drain_seconds,
+        "on_version_change": on_version_change,
+    }
     return DefaultRunnerConfig(**{name: value for name, value in given.items() if value is not None})
 
 
