@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Protocol
 
@@ -16,6 +17,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that only grow: what durations and deadlines are measured with."""
 
+    def wait(self, event: threading.Event, seconds: float, /) -> object:
+        """Return once the event is set, or so many seconds have passed on this clock."""
+
 
 class SystemClock:
     """The clock of this machine."""
@@ -24,6 +28,7 @@ class SystemClock:
 
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
+    wait = staticmethod(threading.Event.wait)
 
 
 def new_id() -> str:

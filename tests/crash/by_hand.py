@@ -38,6 +38,10 @@ class EagerExecutor:
     def idle(self) -> bool:
         return self.slots.idle
 
+    @property
+    def told(self) -> bool:
+        return not self.outcomes
+
     def submit(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             context = Context.over(job.view, None)

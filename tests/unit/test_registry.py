@@ -6,6 +6,7 @@ from cloaca.authoring import registry
 from cloaca.authoring.builder import WorkflowBuilder
 from cloaca.authoring.decorator import task
 from cloaca.authoring.registry import Registry
+from cloaca.authoring.task import Task
 from cloaca.errors import WorkflowError, WorkflowNotFoundError, WorkflowValidationError
 
 
@@ -221,3 +222,15 @@ def test_module_functions_use_the_registry_of_the_moment():
     assert registry.find_workflow("etl") is None
     registry.use(before)
     assert registry.find_workflow("etl")
+
+
+def test_a_copy_knows_the_same_and_goes_its_own_way(names):
+    names.register_workflow(make("etl"))
+    names.declare(task(lambda context: None, id="one"))
+    told = []
+    names.subscribe(told.append)
+    copy = names.copy()
+    copy.register_workflow(make("other"))
+    copy.declare(Task(lambda context: None, id="two"))
+    assert (copy.registered_names(), copy.task_ids()) == (["etl", "other"], ["a", "one", "two"])
+    assert (names.registered_names(), names.task_ids(), told) == (["etl"], ["a", "one"], [])

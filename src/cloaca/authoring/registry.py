@@ -118,6 +118,14 @@ class Registry:
         self._built: dict[str, None] = {}
         self._subscribers: dict[object, Callable[[str], object]] = {}
 
+    def copy(self) -> Registry:
+        """Another one that knows the same, and of which nobody is told yet."""
+        other = Registry()
+        with self._lock:
+            other._tasks, other._entries = dict(self._tasks), dict(self._entries)
+            other._triggers, other._built = dict(self._triggers), dict(self._built)
+        return other
+
     def declare(self, task: AnyTask) -> None:
         """Make the task known by its id, in place of an earlier one of that id."""
         self._tasks[task.id] = task

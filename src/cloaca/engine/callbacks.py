@@ -102,9 +102,12 @@ class Callbacks:
         for call in calls:
             self._pending.setdefault(call.execution_id, set()).add(call.node)
             self._calls.put(call)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="cloaca-callbacks", daemon=True)
-                self._thread.start()
+            self._rouse()
+
+    def _rouse(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="cloaca-callbacks", daemon=True)
+            self._thread.start()
 
     def startable(self, jobs: list[Job], dependencies: Callable[[Job], Iterable[int]]) -> list[Job]:
         """Those of the jobs that wait for no callback; the others are kept until theirs have returned."""
@@ -143,16 +146,19 @@ class Callbacks:
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:
-            name = "on_success" if call.error is None else "on_failure"
-            in_callback.set(name)
-            try:
-                self._call(call)
-            except BaseException:
-                logger.exception(
-                    "%s of task %r of execution %s raised; the task's outcome stands",
-                    name, call.task.id, call.execution_id,
-                )  # fmt: skip
-            self._deliver(CalledBack(call.execution_id, call.node))
+            self._make(call)
+
+    def _make(self, call: Call) -> None:
+        name = "on_success" if call.error is None else "on_failure"
+        in_callback.set(name)
+        try:
+            self._call(call)
+        except BaseException:
+            logger.exception(
+                "%s of task %r of execution %s raised; the task's outcome stands",
+                name, call.task.id, call.execution_id,
+            )  # fmt: skip
+        self._deliver(CalledBack(call.execution_id, call.node))
 
     def _call(self, call: Call) -> None:
         context = Context.over(call.view, self._encoders)

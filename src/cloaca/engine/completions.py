@@ -76,6 +76,12 @@ class Completions:
             if not waiters:
                 self._waiters.pop(execution_id, None)
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        with self._lock:
+            return sum(map(len, self._waiters.values()))
+
     def get(self, execution_id: str) -> Finished | None:
         """A result that is still at hand."""
         return self._kept.get(execution_id)

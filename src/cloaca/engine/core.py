@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import Clock
-from cloaca.engine.callbacks import Callbacks, calls_for, views_for
+from cloaca.engine.callbacks import Callbacks, CalledBack, calls_for, views_for
 from cloaca.engine.completions import Completions
 from cloaca.engine.events import Message, StartRequest
 from cloaca.engine.executors import Executors
@@ -39,6 +39,7 @@ class Core:
         inbox: queue.SimpleQueue[Message],
         settings: EngineSettings,
         encoders: Encoders | None = None,
+        make_callbacks: Callable[[Callable[[CalledBack], None], Encoders | None], Callbacks] = Callbacks,
     ) -> None:
         self.store = store
         self.executors = executors
@@ -46,7 +47,7 @@ class Core:
         self.inbox = inbox
         self.settings = settings
         self.completions = Completions()
-        self.callbacks = Callbacks(inbox.put, encoders)
+        self.callbacks = make_callbacks(inbox.put, encoders)
         self.runner = ""
         """The id under which this engine is in the database now."""
         self.live: dict[str, ExecutionState] = {}

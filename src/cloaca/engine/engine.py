@@ -21,6 +21,7 @@ from cloaca.engine.completions import Finished
 from cloaca.engine.core import Core
 from cloaca.engine.events import (
     Introduced,
+    Look,
     Message,
     NewExecution,
     Registered,
@@ -163,6 +164,8 @@ class Engine:
             self.committer.commit(turn)
             self.heartbeat.wrote(now)
         self._act(turn)
+        for seen in turn.looks:
+            seen()
         if self.core.crowded and turn.batch and self.core.store.pause_when_crowded:
             self._pause(self.core.store.pause_when_crowded)
 
@@ -180,6 +183,8 @@ class Engine:
                 self.ownership.announced()
             case Introduced(workflows):
                 self.ownership.introduced(workflows)
+            case Look(seen):
+                turn.looks.append(seen)
             case Stop():
                 self._stop, self.core.stopping = message, True
             case _:

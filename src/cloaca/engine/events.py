@@ -59,10 +59,16 @@ class Introduced(NamedTuple):
     workflows: dict[str, Workflow | None]
 
 
+class Look(NamedTuple):
+    """See what is due, and call this on the engine's thread once it is done."""
+
+    seen: Callable[[], object]
+
+
 class Stop(NamedTuple):
     """Finish what runs within so many seconds, hand over the rest, and end."""
 
     timeout: float
 
 
-Message = StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Stop
+Message = StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Look | Stop

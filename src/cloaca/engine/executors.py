@@ -19,6 +19,10 @@ class Executor(Protocol):
     def idle(self) -> bool:
         """Whether nothing waits, nothing runs, and every outcome is delivered."""
 
+    @property
+    def told(self) -> bool:
+        """Whether the outcome of every body that has ended is delivered."""
+
     def submit(self, jobs: Sequence[Job]) -> None:
         """Run these when slots are free."""
 
@@ -83,6 +87,11 @@ class Executors:
     def idle(self) -> bool:
         """Whether nothing waits, nothing runs, and every outcome is delivered."""
         return all(executor.idle for executor in self._all)
+
+    @property
+    def told(self) -> bool:
+        """Whether the outcome of every body that has ended is delivered."""
+        return all(executor.told for executor in self._all)
 
     @property
     def waiting(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cloaca.engine.callbacks import Call
 from cloaca.engine.events import StartRequest
 from cloaca.engine.plan import Plan
@@ -18,6 +20,7 @@ class Turn:
         "calls",
         "finished",
         "leaves_work",
+        "looks",
         "plans",
         "ready",
         "retries",
@@ -35,6 +38,8 @@ class Turn:
         self.starting: list[StartRequest] = []
         self.plans: list[Plan] = []
         """Plans whose graph this turn stores."""
+        self.looks: list[Callable[[], object]] = []
+        """Who wants to know that it is done."""
         self.leaves_work = False
         """Whether it starts executions that nobody owns."""
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from cloaca.clock import Clock
+
 if TYPE_CHECKING:
     from cloaca.executors.job import Job
     from cloaca.executors.slots import Slots
@@ -18,12 +20,14 @@ class CurrentAttempt:
 
     Args:
         wake: Tells the executor that a slot is free.
+        clock: What the body waits by.
     """
 
-    __slots__ = ("_lent", "_waits", "calls", "ended", "job", "slots", "wake")
+    __slots__ = ("_lent", "_waits", "calls", "clock", "ended", "job", "slots", "wake")
 
-    def __init__(self, job: Job, slots: Slots, wake: Callable[[], None]) -> None:
+    def __init__(self, job: Job, slots: Slots, wake: Callable[[], None], clock: Clock) -> None:
         self.job = job
+        self.clock = clock
         self.slots = slots
         self.wake = wake
         self.calls = 0

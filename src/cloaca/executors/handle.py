@@ -87,12 +87,12 @@ class TaskHandle:
             )
         changed = threading.Event()
         self._job.wake = changed.set
-        with self._slot_lent("defer_until"):
+        with self._slot_lent("defer_until") as attempt:
             while True:
                 self._job.raise_if_cancelled()
                 if _plain(condition()):
                     return
-                changed.wait(seconds)
+                attempt.clock.wait(changed, seconds)
 
     async def defer_until_async(
         self, condition: Callable[[], object | Awaitable[object]], poll_interval_ms: float = 1000
@@ -110,14 +110,14 @@ class TaskHandle:
                 await asyncio.sleep(seconds)
 
     @contextmanager
-    def _slot_lent(self, method: str) -> Iterator[None]:
+    def _slot_lent(self, method: str) -> Iterator[CurrentAttempt]:
         if self._attempt is None or self._attempt.ended:
             raise ValueError(
                 f"{method}() was called on the handle of task {self._job.task.id!r} after its body had returned: a handle "
                 "is of use in its body alone"
             )
         with self._attempt.slot_lent():
-            yield
+            yield self._attempt
 
     def __repr__(self) -> str:
         return f"TaskHandle(task={self._job.task.id!r}, attempt={self.attempt})"

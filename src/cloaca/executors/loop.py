@@ -41,7 +41,15 @@ class LoopExecutor:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ended = False
         self._process = os.getpid()
-        self._loop = asyncio.new_event_loop()
+        self._begin()
+
+    _failure_of = staticmethod(failure_of)
+
+    def _make_loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.new_event_loop()
+
+    def _begin(self) -> None:
+        self._loop = self._make_loop()
         self._thread = threading.Thread(target=self._run_loop, name="cloaca-async-bodies", daemon=True)
         self._thread.start()
 
@@ -77,6 +85,11 @@ class LoopExecutor:
         """Whether nothing waits and nothing runs."""
         return self.slots.idle
 
+    @property
+    def told(self) -> bool:
+        """Always: an outcome is delivered before its slot is free."""
+        return True
+
     def close(self) -> None:
         """Cancel what runs and end the loop."""
         self.slots.drain()
@@ -86,14 +99,20 @@ class LoopExecutor:
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
+        self._run_to_the_end()
+
+    def _run_to_the_end(self) -> None:
         while not self._ended:
-            # A body may stop the loop, and asyncio lets a SystemExit out of it that a task of a body's has raised.
-            try:
-                self._loop.run_forever()
-            except (SystemExit, KeyboardInterrupt) as error:
-                logger.warning("a task that an async body has made ended with %r: other bodies go on", error)
+            self._run_until_stopped()
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
+
+    def _run_until_stopped(self) -> None:
+        # A body may stop the loop, and asyncio lets a SystemExit out of it that a task of a body's has raised.
+        try:
+            self._loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            logger.warning("a task that an async body has made ended with %r: other bodies go on", error)
 
     def _stop(self) -> None:
         pending = list(self._tasks.values())
@@ -117,7 +136,7 @@ class LoopExecutor:
             self._tasks[id(job)] = self._loop.create_task(self._run(job))
 
     async def _run(self, job: Job) -> None:
-        attempt = CurrentAttempt(job, self.slots, self.wake)
+        attempt = CurrentAttempt(job, self.slots, self.wake, self._clock)
         current_attempt.set(attempt)
         delta = failure = None
         try:
@@ -126,7 +145,7 @@ class LoopExecutor:
             leave_if_forked(self._process, None)
         except BaseException as error:
             leave_if_forked(self._process, error)
-            failure = failure_of(error)
+            failure = self._failure_of(error)
         finally:
             self._tasks.pop(id(job), None)
             attempt.ended = True

@@ -50,6 +50,8 @@ class ThreadExecutor:
         self._closed = False
         self._process = os.getpid()
 
+    _failure_of = staticmethod(failure_of)
+
     def submit(self, jobs: Sequence[Job]) -> None:
         """Run these when slots are free."""
         self.slots.add(jobs)
@@ -103,7 +105,12 @@ class ThreadExecutor:
     @property
     def idle(self) -> bool:
         """Whether nothing waits, nothing runs, and every outcome is delivered."""
-        return self.slots.idle and not self._untold
+        return self.slots.idle and self.told
+
+    @property
+    def told(self) -> bool:
+        """Whether the outcome of every body that has ended is delivered."""
+        return not self._untold
 
     def _work(self) -> None:
         gate = threading.Lock()
@@ -140,7 +147,7 @@ class ThreadExecutor:
             self._untold.discard(outcome)
 
     def _outcome(self, job: Job) -> Outcome:
-        attempt = CurrentAttempt(job, self.slots, self.wake)
+        attempt = CurrentAttempt(job, self.slots, self.wake, self._clock)
         current_attempt.set(attempt)
         delta = failure = None
         try:
@@ -149,7 +156,7 @@ class ThreadExecutor:
             leave_if_forked(self._process, None)
         except BaseException as error:
             leave_if_forked(self._process, error)
-            failure = failure_of(error)
+            failure = self._failure_of(error)
         attempt.ended = True
         elapsed = self._clock.monotonic() - job.started
         return Outcome(job, delta, failure, job.started_at + elapsed)

@@ -9,15 +9,15 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from cloaca.authoring import registry
 from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.workflow import Workflow
-from cloaca.clock import SystemClock, new_id
+from cloaca.clock import Clock, SystemClock, new_id
 from cloaca.engine.completions import ELSEWHERE, Finished
 from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
@@ -47,6 +47,9 @@ from cloaca.runner.waiting import Signal, check_no_callback, check_no_loop
 from cloaca.runner.workflows import Workflows
 from cloaca.store.postgres.names import check_name
 from cloaca.store.rows import Existing
+
+if TYPE_CHECKING:
+    from cloaca.executors.loop import LoopExecutor
 
 logger = logging.getLogger("cloaca")
 
@@ -106,7 +109,7 @@ class DefaultRunner(Executions, Schedules):
         core = self._engine.core
         self._scheduling = Scheduling(
             self._store, self._config, clock=core.clock, runner=lambda: core.runner,
-            started=lambda: self._inbox.put(WorkAnnounced()),
+            started=lambda: self._inbox.put(WorkAnnounced()), spawn=self._spawn_poll,
         )  # fmt: skip
         core.patrolled = self._scheduling.look
         super().__init__(
@@ -139,15 +142,28 @@ class DefaultRunner(Executions, Schedules):
         else:
             self._inbox.put(WorkAnnounced())
 
+    # What follows is overridden by ``cloaca.testing``.
+
+    def _make_clock(self) -> Clock:
+        return SystemClock()
+
+    def _loop_executor(self) -> type[LoopExecutor]:
+        # asyncio is loaded by those who have async bodies.
+        from cloaca.executors.loop import LoopExecutor  # noqa: PLC0415
+
+        return LoopExecutor
+
+    def _spawn_poll(self, poll: Callable[[], None], name: str) -> None:
+        threading.Thread(target=poll, name=name, daemon=True).start()
+
     def _assemble(self, settings: EngineSettings) -> Engine:
-        clock, config, inbox = SystemClock(), self._config, self._inbox
+        clock, config, inbox = self._make_clock(), self._config, self._inbox
 
         def make_async() -> Executor:
-            # asyncio is loaded by those who have async bodies.
-            from cloaca.executors.loop import LoopExecutor  # noqa: PLC0415
-
             slots = config.max_concurrent_async_tasks
-            return LoopExecutor(slots=slots, clock=clock, deliver=inbox.put, encoders=config.encoders)
+            return self._loop_executor()(
+                slots=slots, clock=clock, deliver=inbox.put, encoders=config.encoders
+            )
 
         threads = ThreadExecutor(
             slots=config.max_concurrent_tasks, clock=clock, deliver=inbox.put, encoders=config.encoders

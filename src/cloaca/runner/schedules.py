@@ -244,11 +244,13 @@ class Schedules:
         if self._scheduling is not None:
             self._scheduling.changed()
 
+    _now = staticmethod(time.time)
+
     def _registrations(self) -> Registrations:
         from cloaca.schedules.registrations import Registrations  # noqa: PLC0415 - loaded by those who have schedules
 
         self._before_use()
-        return Registrations(self._store.schedules, now=time.time, make_id=new_id)
+        return Registrations(self._store.schedules, now=self._now, make_id=new_id)
 
     def _changing(self) -> Registrations:
         self._before_change()

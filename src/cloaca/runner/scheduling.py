@@ -12,6 +12,7 @@ from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.store.store import Store
 
 if TYPE_CHECKING:
+    from cloaca.schedules.polling import Spawn
     from cloaca.schedules.scheduler import Scheduler
 
 
@@ -21,6 +22,7 @@ class Scheduling:
     Args:
         runner: The id under which the runner is in the database now.
         started: Called when executions wait to be claimed.
+        spawn: Runs each poll of a trigger.
     """
 
     def __init__(
@@ -31,12 +33,14 @@ class Scheduling:
         clock: Clock,
         runner: Callable[[], str],
         started: Callable[[], None],
+        spawn: Spawn,
     ) -> None:
         self._store = store
         self._config = config
         self._clock = clock
         self._runner = runner
         self._started = started
+        self._spawn = spawn
         self._lock = threading.Lock()
         self._scheduler: Scheduler | None = None
         self._ended = not config.enable_cron_scheduling
@@ -81,8 +85,13 @@ class Scheduling:
         around = Surroundings(self._runner, registry.registered_names, registry.triggers, self._started)
         return Scheduler(
             self._store.schedules, around, settings=settings, clock=self._clock, make_id=new_id,
-            encoders=config.encoders,
+            encoders=config.encoders, wait=self._clock.wait, spawn=self._spawn,
         )  # fmt: skip
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """On which it fires; ``None`` where there is nothing to schedule."""
+        return None if self._scheduler is None else self._scheduler.thread
 
     def declare_triggers(self) -> None:
         """Enter the triggers of this process that are not in the database yet."""

@@ -80,7 +80,7 @@ class Scheduler:
         self._is_stale = self._stopped = False
         self._looks_at = -math.inf
         self._declared: dict[str, AnyTrigger] = {}
-        self._thread: threading.Thread | None = None
+        self.thread: threading.Thread | None = None
 
     def _needs(self) -> list[str]:
         return needs_here(self._around.workflows(), self._around.triggers())
@@ -89,8 +89,8 @@ class Scheduler:
 
     def start(self) -> None:
         """Run the loop on a thread of its own."""
-        self._thread = threading.Thread(target=self.run, name="cloaca-schedules", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self.run, name="cloaca-schedules", daemon=True)
+        self.thread.start()
 
     def run(self) -> None:
         """Take ticks until ``stop``."""
@@ -119,8 +119,8 @@ class Scheduler:
         """End the loop and give up what is owned; nothing is fired once this has returned."""
         self._stopped = True
         self._nudge()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        if self.thread is not None and self.thread is not threading.current_thread():
+            self.thread.join()
         self._polling.stop()
 
     # -- a tick ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,135 @@
+"""A runner that goes by a clock which is moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import sys
+import time
+from collections.abc import Callable
+from typing import cast
+
+from cloaca.clock import Clock as AnyClock
+from cloaca.engine.events import Look
+from cloaca.errors import RunnerError
+from cloaca.executors.loop import LoopExecutor
+from cloaca.runner.config import DefaultRunnerConfig
+from cloaca.runner.runner import DefaultRunner
+from cloaca.runner.waiting import Signal
+from cloaca.testing.clock import Clock
+from cloaca.testing.virtual import ClockedLoop
+
+LONGEST_REAL_SECONDS = 30.0
+"""For how long the clock waits until the bodies that run have ended."""
+
+LOOK_SECONDS = 0.0002
+
+
+class ClockedBodies(LoopExecutor):
+    """Async bodies whose sleeps and time limits go by the clock."""
+
+    def _make_loop(self) -> asyncio.AbstractEventLoop:
+        assert isinstance(self._clock, Clock)  # noqa: S101 - who makes it has one
+        return ClockedLoop(self._clock, lambda: len(self._tasks))
+
+
+class ClockedRunner(DefaultRunner):
+    """A ``DefaultRunner`` whose retries, timeouts and polls are due when the clock is moved to them.
+
+    Bodies run on threads as ever, and nothing waits for the clock to move before they do. It shares its database with
+    no other runner: those would take one for dead whose clock stands still.
+    """
+
+    def __init__(self, database_url: str, config: DefaultRunnerConfig | None = None, *, clock: Clock) -> None:
+        self._clock = clock
+        settings = copy.copy(config or DefaultRunnerConfig())
+        # No other process changes the schedules.
+        settings.cron_poll_interval_seconds = sys.float_info.max
+        super().__init__(database_url, settings)
+        self._leave_clock = clock.drive(self)
+
+    def _make_clock(self) -> AnyClock:
+        return self._clock
+
+    def _now(self) -> float:
+        return self._clock.now()
+
+    def _spawn_poll(self, poll: Callable[[], None], name: str) -> None:  # noqa: ARG002 - what it would be called
+        """At once: at rest nobody is asked."""
+        poll()
+
+    def _loop_executor(self) -> type[LoopExecutor]:
+        return ClockedBodies
+
+    def _end(self, timeout: float) -> None:
+        self._leave_clock()
+        # The engine would wait by the clock, which nobody moves any more. Whoever runs after this is left to itself.
+        with contextlib.suppress(RunnerError):
+            self.settle(timeout)
+        super()._end(0.0)
+
+    def settle(self, seconds: float = LONGEST_REAL_SECONDS) -> float:
+        """Return once nothing more happens here at this time, with the next time at which something does.
+
+        Args:
+            seconds: Of real time, to wait at most.
+
+        Raises:
+            RunnerError: A body has not ended by then, or the runner has stopped.
+        """
+        give_up = time.monotonic() + seconds
+        while (due := self._looked(give_up)) is None:
+            if time.monotonic() >= give_up:
+                raise RunnerError(self._who_runs(seconds))
+            time.sleep(LOOK_SECONDS)
+        return due
+
+    def _looked(self, give_up: float) -> float | None:
+        """When something is due, or ``None`` if something happens now or it cannot be told by then."""
+        answered = Signal()
+        self._inbox.put(Look(lambda: answered.set(self._due())))
+        while (due := cast("float | None", answered.wait(0.05))) is None and time.monotonic() < give_up:
+            if self._engine.ended is not None:
+                raise RunnerError(f"the runner has stopped: {self._engine.ended}") from self._engine.ended
+        return due if due is not None and due > self._clock.monotonic() else None
+
+    def _due(self) -> float:
+        """On the engine's thread, after a turn: when it has something to do, which is now where something happens."""
+        core, engine = self._engine.core, self._engine
+        if self._is_busy():
+            return self._clock.monotonic()
+        # Not the looks for dead runners and the heartbeats: nobody else is there.
+        return min(core.timers.next_due, engine.watch.due, engine.suspects.due)
+
+    def _is_busy(self) -> bool:
+        """Whether something happens although the clock stands still."""
+        core = self._engine.core
+        # In the order in which a body goes: it waits, runs, has an outcome to tell, which is then in the inbox.
+        return (
+            self._is_scheduling()
+            or core.executors.waiting
+            or self._somebody_runs()
+            or not core.executors.told
+            or not core.callbacks.idle
+            or bool(core.set_aside)
+            or not core.inbox.empty()
+        )
+
+    def _is_scheduling(self) -> bool:
+        thread = self._scheduling.thread
+        return thread is not None and not self._clock.is_asleep(thread)
+
+    def _somebody_runs(self) -> bool:
+        core, asleep = self._engine.core, self._clock.asleep()
+        bodies = core.executors.running()
+        # Who waits for an execution that a body has started is awake once that has ended.
+        nested = min(sum(job.waits for job in bodies), core.completions.waiting)
+        return asleep is None or len(bodies) > asleep + nested
+
+    def _who_runs(self, seconds: float) -> str:
+        names = ", ".join(sorted({repr(job.task.id) for job in self._engine.core.executors.running()}))
+        return (
+            f"the clock cannot move: after {seconds:g} s of real time {names or 'something'} still runs. "
+            "Let a body wait by handle.defer_until(...), which goes by the clock, or move the clock inside the body"
+        )

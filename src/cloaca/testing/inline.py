@@ -1,0 +1,161 @@
+"""Executors and callbacks of an inline run: they do nothing by themselves, and one thing whenever they are told to."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from contextvars import Context as ContextVariables
+from typing import Any
+
+from cloaca.engine.callbacks import Call, Callbacks
+from cloaca.executors.job import Job, Outcome, failure_of
+from cloaca.executors.loop import LoopExecutor
+from cloaca.executors.threads import ThreadExecutor
+from cloaca.model.execution import Failure
+from cloaca.testing.failing import Failures
+from cloaca.testing.strands import InlineClock, Strand
+from cloaca.testing.virtual import VirtualLoop
+
+
+class Escape:
+    """What a body raised that is meant for the test and not for its task: Ctrl-C, or ``pytest.fail`` in a stub."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+    def note(self, error: BaseException) -> None:
+        """Keep the first."""
+        if self.error is None and isinstance(error, _meant_for_the_test()):
+            self.error = error
+
+
+def _meant_for_the_test() -> tuple[type[BaseException], ...]:
+    pytest: Any = sys.modules.get("pytest")
+    if pytest is None:
+        return (KeyboardInterrupt,)
+    return (KeyboardInterrupt, pytest.fail.Exception, pytest.skip.Exception, pytest.exit.Exception)
+
+
+class InlineBodies(ThreadExecutor):
+    """Sync bodies, on the thread that calls ``step``; those that may wait for the clock on strands."""
+
+    def __init__(self, *, failures: Failures, escape: Escape, clock: InlineClock, **options: Any) -> None:
+        super().__init__(clock=clock, **options)
+        self._failures = failures
+        self._escape = escape
+        self._strands = clock
+
+    def _rouse(self) -> None:
+        """Nobody is there to be woken."""
+
+    def step(self) -> bool:
+        """Go on with a body that has waited, or run the next; false if there is none."""
+        if self._strands.go_on():
+            return True
+        job = self.slots.take()
+        if job is None:
+            return False
+        if job.task.takes_handle:
+            Strand(lambda: self._run(job)).go()
+        else:
+            self._run(job)
+        return True
+
+    def _run(self, job: Job) -> None:
+        self._deliver(ContextVariables().run(self._outcome, job))
+        self.slots.finish(job)
+
+    def _outcome(self, job: Job) -> Outcome:
+        error = self._failures.of(job)
+        return super()._outcome(job) if error is None else _failed(job, error, self._clock.now())
+
+    def _failure_of(self, error: BaseException) -> Failure:
+        self._escape.note(error)
+        return failure_of(error)
+
+
+class InlineLoop(LoopExecutor):
+    """Async bodies, on a loop that goes by the run's clock and runs while ``step`` does."""
+
+    def __init__(self, *, failures: Failures, escape: Escape, **options: Any) -> None:
+        self._failures = failures
+        self._escape = escape
+        self._began = self._took = 0.0
+        super().__init__(**options)
+
+    def _begin(self) -> None:
+        self._loop = self._virtual = VirtualLoop(self._clock.monotonic)
+
+    def step(self) -> None:
+        """Let bodies go on as far as they come at this time."""
+        self._began = self._clock.monotonic()
+        began = time.monotonic()
+        self._run_until_stopped()
+        self._took = time.monotonic() - began
+
+    @property
+    def next_due(self) -> float:
+        """When the next body goes on by itself; for those that never rest, after what they have taken."""
+        rest = self._virtual.seconds_of_rest
+        return self._began + (self._took if rest is None else rest)
+
+    @property
+    def waits_outside(self) -> bool:
+        """Whether a body waits for what does not go by the clock."""
+        return self._virtual.seconds_of_rest is not None and self._virtual.waits_outside
+
+    def wait_outside(self, seconds: float) -> float:
+        """Wait for that, at most so long; the seconds that it took."""
+        return self._virtual.wait_outside(seconds)
+
+    def close(self) -> None:
+        self.slots.drain()
+        self._loop.call_soon(self._stop)
+        self._run_to_the_end()
+
+    async def _run(self, job: Job) -> None:
+        error = self._failures.of(job)
+        if error is None:
+            await super()._run(job)
+        else:
+            self._tasks.pop(id(job), None)
+            self._deliver(_failed(job, error, self._clock.now()))
+            self.slots.finish(job)
+            self._launch()
+
+    def _failure_of(self, error: BaseException) -> Failure:
+        self._escape.note(error)
+        return failure_of(error)
+
+
+class InlineCallbacks(Callbacks):
+    """Callbacks, on the thread that calls ``step``."""
+
+    def __init__(self, *arguments: Any, escape: Escape) -> None:
+        super().__init__(*arguments)
+        self._escape = escape
+
+    def _rouse(self) -> None:
+        """Nobody is there to be woken."""
+
+    def step(self) -> bool:
+        """Make the next call; false if none is due."""
+        try:
+            call = self._calls.get_nowait()
+        except queue.Empty:
+            return False
+        if call is not None:
+            ContextVariables().run(self._make, call)
+        return True
+
+    def _call(self, call: Call) -> None:
+        try:
+            super()._call(call)
+        except BaseException as error:
+            self._escape.note(error)
+            raise
+
+
+def _failed(job: Job, error: BaseException, now: float) -> Outcome:
+    return Outcome(job, None, failure_of(error), now)

@@ -1,0 +1,155 @@
+"""Event loops that go by another clock: a sleep of an hour takes no time where nothing else happens."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import selectors
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context as ContextVariables
+from typing import Any, TypeVar, TypeVarTuple
+
+from cloaca.testing.clock import Clock
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+BUSY_ROUNDS = 100
+"""After so many rounds without rest others have their turn."""
+
+
+class _Selector(selectors.DefaultSelector):
+    """Asks its loop what to do where that would wait.
+
+    Args:
+        rest: Called with the seconds for which the loop would wait.
+        busy: Called in each other round.
+    """
+
+    def __init__(self, rest: Callable[[float], object], busy: Callable[[], object]) -> None:
+        super().__init__()
+        self._rest = rest
+        self._busy = busy
+
+    def select(self, timeout: float | None = None) -> Any:
+        events = super().select(0)
+        if events or timeout == 0:
+            self._busy()
+            return events
+        self._rest(math.inf if timeout is None else timeout)
+        return super().select(0)
+
+    def wait(self, seconds: float) -> None:
+        super().select(None if seconds == math.inf else seconds)
+
+
+class _OtherTime(asyncio.SelectorEventLoop):
+    """A loop that knows whether what it waits for goes by its clock."""
+
+    def __init__(self, moment: Callable[[], float]) -> None:
+        self._moment = moment
+        self._calls_outside = 0
+        self._waits = _Selector(self._rest, self._go_on)
+        super().__init__(self._waits)
+
+    def _rest(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    def _go_on(self) -> None:
+        """It has something to do."""
+
+    def time(self) -> float:
+        """The loop's own time, which is that of its clock."""
+        return self._moment()
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """As ever; until the function has returned, time is real."""
+        future: asyncio.Future[T] = super().run_in_executor(executor, func, *args)
+        self._calls_outside += 1
+        future.add_done_callback(self._came_back)
+        return future
+
+    def _came_back(self, _: object) -> None:
+        self._calls_outside -= 1
+
+    @property
+    def waits_outside(self) -> bool:
+        """Whether something of it waits for a thread, a process or a socket, whose time is real."""
+        wakes_itself = 1
+        return self._calls_outside > 0 or len(self._waits.get_map()) > wakes_itself
+
+
+class VirtualLoop(_OtherTime):
+    """A loop that ``run_forever`` runs until it would wait.
+
+    Args:
+        moment: The seconds of its clock.
+    """
+
+    def __init__(self, moment: Callable[[], float]) -> None:
+        self.seconds_of_rest: float | None = None
+        """How long it would wait now; ``None`` where it was stopped in the middle of its work."""
+        self._rounds = 0
+        super().__init__(moment)
+
+    def run_forever(self) -> None:
+        """Run until there is nothing to do at this time, or for a hundred rounds."""
+        self.seconds_of_rest, self._rounds = None, 0
+        super().run_forever()
+
+    def _rest(self, seconds: float) -> None:
+        self.seconds_of_rest = seconds
+        self.stop()
+
+    def _go_on(self) -> None:
+        self._rounds += 1
+        if self._rounds >= BUSY_ROUNDS:
+            self.stop()
+
+    def wait_outside(self, seconds: float) -> float:
+        """Wait at most so long until something outside has an answer; the seconds that it took."""
+        began = time.monotonic()
+        self._waits.wait(seconds)
+        return time.monotonic() - began
+
+
+class ClockedLoop(_OtherTime):
+    """A loop on a thread of its own that waits for a clock, and sleeps on it while it does.
+
+    Args:
+        bodies: How many bodies it runs.
+    """
+
+    def __init__(self, clock: Clock, bodies: Callable[[], int]) -> None:
+        self._clock = clock
+        self._bodies = bodies
+        self._counting = threading.Lock()
+        self._coming = 0
+        """Calls from other threads that are on their way."""
+        super().__init__(clock.monotonic)
+
+    def _rest(self, seconds: float) -> None:
+        bodies = 0 if self.waits_outside else self._bodies()
+        with self._clock.sleeper(seconds, wake=self._wake, is_up=lambda: self._coming > 0, bodies=bodies):
+            self._waits.wait(math.inf)
+
+    def _wake(self) -> None:
+        self.call_soon_threadsafe(self._go_on)
+
+    def call_soon_threadsafe(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: ContextVariables | None = None
+    ) -> asyncio.Handle:
+        """As ever; until it is called the loop does not count as asleep."""
+        with self._counting:
+            self._coming += 1
+        return super().call_soon_threadsafe(self._arrive, callback, args, context=context)
+
+    def _arrive(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        with self._counting:
+            self._coming -= 1
+        callback(*args)
