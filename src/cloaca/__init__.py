@@ -27,6 +27,7 @@ from cloaca.errors import (
     TaskTimeoutError,
     TaskValidationError,
     UnstorableValueError,
+    VariableNotSetError,
     WorkflowError,
     WorkflowExecutionError,
     WorkflowNotFoundError,
@@ -54,7 +55,10 @@ from cloaca.runner.result import PipelineResult, WorkflowResult
 from cloaca.runner.runner import DefaultRunner
 
 if TYPE_CHECKING:
+    from cloaca.authoring.namespaces import TaskNamespace, WorkflowContext
+    from cloaca.authoring.params import workflow_params
     from cloaca.authoring.trigger import TriggerResult, trigger
+    from cloaca.authoring.variables import var, var_or
     from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
     from cloaca.runner.tenancy import DatabaseAdmin, TenantConfig, TenantCredentials
     from cloaca.schedules.cron import CronSchedule
@@ -93,6 +97,7 @@ __all__ = [
     "TaskError",
     "TaskExecutionError",
     "TaskHandle",
+    "TaskNamespace",
     "TaskNotFoundError",
     "TaskRecord",
     "TaskStatus",
@@ -102,8 +107,10 @@ __all__ = [
     "TenantCredentials",
     "TriggerResult",
     "UnstorableValueError",
+    "VariableNotSetError",
     "Workflow",
     "WorkflowBuilder",
+    "WorkflowContext",
     "WorkflowError",
     "WorkflowExecutionError",
     "WorkflowNotFoundError",
@@ -121,6 +128,9 @@ __all__ = [
     "task_skipped",
     "task_success",
     "trigger",
+    "var",
+    "var_or",
+    "workflow_params",
 ]
 
 
@@ -131,6 +141,10 @@ _LOADED_WHEN_USED = {
     ),
     **dict.fromkeys(("DatabaseAdmin", "TenantConfig", "TenantCredentials"), "cloaca.runner.tenancy"),
     **dict.fromkeys(("TriggerResult", "trigger"), "cloaca.authoring.trigger"),
+    **dict.fromkeys(("TaskNamespace", "WorkflowContext"), "cloaca.authoring.namespaces"),
+    **dict.fromkeys(("var", "var_or"), "cloaca.authoring.variables"),
+    "workflow_params": "cloaca.authoring.params",
+    "_shutdown_all_runners": "cloaca.runner.runner",
     "CronSchedule": "cloaca.schedules.cron",
 }
 """By name: the module of what most processes never use."""

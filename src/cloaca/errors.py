@@ -16,6 +16,7 @@ CloacaException
 ├── ContextError
 │   └── UnstorableValueError      (TypeError)
 ├── ConfigurationError            (ValueError)
+│   └── VariableNotSetError       (KeyError)
 ├── ScheduleError                 (ValueError)
 ├── RunnerError                   (RuntimeError)
 └── DatabaseError                 (RuntimeError)
@@ -54,6 +55,7 @@ __all__ = [
     "TaskTimeoutError",
     "TaskValidationError",
     "UnstorableValueError",
+    "VariableNotSetError",
     "WorkflowError",
     "WorkflowExecutionError",
     "WorkflowNotFoundError",
@@ -89,7 +91,7 @@ class WorkflowError(CloacaException):
 
 
 class WorkflowValidationError(WorkflowError, ValueError):
-    """A workflow cannot be built; ``errors`` holds one line for each problem found."""
+    """A workflow cannot be built or cannot start with an input; ``errors`` holds one line for each problem found."""
 
     def __init__(self, message: str, errors: list[str] | None = None) -> None:
         super().__init__(message)
@@ -180,6 +182,10 @@ class UnstorableValueError(ContextError, TypeError):
 
 class ConfigurationError(CloacaException, ValueError):
     """A setting has a value that cannot be, or a name that does not exist."""
+
+
+class VariableNotSetError(ConfigurationError, KeyError):
+    """A variable that a workflow reads is not set in the environment."""
 
 
 class ScheduleError(CloacaException, ValueError):

@@ -28,6 +28,7 @@ BASES = {
     "ContextError": ("CloacaException",),
     "UnstorableValueError": ("ContextError", TypeError),
     "ConfigurationError": ("CloacaException", ValueError),
+    "VariableNotSetError": ("ConfigurationError", KeyError),
     "RunnerError": ("CloacaException", RuntimeError),
     "DatabaseError": ("CloacaException", RuntimeError),
     "InvalidDatabaseUrl": ("DatabaseError", ValueError),

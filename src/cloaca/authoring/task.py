@@ -5,18 +5,24 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar
 
 from cloaca.authoring.signature import Parameter, called_function, signature_of
 from cloaca.model.context import Context
 from cloaca.model.retry import RetryPolicy
 from cloaca.model.rules import Rule
 
+if TYPE_CHECKING:
+    from cloaca.authoring.params import Param
+
 OnSuccess: TypeAlias = "Callable[[str, Context], object]"
 OnFailure: TypeAlias = "Callable[[str, str, Context], object]"
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+
+PARAMS = "__workflow_params__"
+"""Where ``workflow_params`` leaves what it declares; a task takes it over from its function."""
 
 _FIXED = frozenset(
     {
@@ -100,6 +106,12 @@ class Task(Generic[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.function(*args, **kwargs)
+
+    @property
+    def declared_params(self) -> tuple[Param, ...]:
+        """The inputs of its workflow that are declared with it."""
+        declared: tuple[Param, ...] = vars(self).get(PARAMS, ())
+        return declared
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:

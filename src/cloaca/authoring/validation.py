@@ -30,7 +30,7 @@ def problems(workflow: str, tasks: Sequence[AnyTask], *, declared: Collection[st
     ids = {task.id for task in tasks}
     found = [line for task in tasks for line in _of_task(task, workflow, ids, declared)]
     edges = {task.id: [dep for dep in task.dependencies if dep in ids] for task in tasks}
-    return [*found, *_of_cycles(edges)]
+    return [*found, *_of_params(tasks), *_of_cycles(edges)]
 
 
 def refusal(workflow: str, errors: list[str]) -> WorkflowValidationError:
@@ -71,6 +71,13 @@ def _of_rule(task: AnyTask, workflow: str) -> Iterator[str]:
         elif dep not in task.dependencies:
             hint = nearest(dep, task.dependencies) or "add it to them, or drop it from the rule"
             yield f"the rule of task {shown(task.id)} names {shown(dep)}, which is none of its dependencies: {hint}"
+
+
+def _of_params(tasks: Sequence[AnyTask]) -> Iterator[str]:
+    if any(task.declared_params for task in tasks):
+        from cloaca.authoring.params import contradictions  # noqa: PLC0415 - loaded by those who declare some
+
+        yield from contradictions(tasks)
 
 
 def _absence(dep: str, workflow: str, ids: set[str], declared: Collection[str]) -> str:

@@ -40,9 +40,10 @@ def _digest(text: str) -> str:
 def _settings(task: AnyTask, known: dict[int, str]) -> str:
     code = _fingerprint(task, known)
     retry = task.retry and repr(task.retry)
-    # A rule is added where there is one: a workflow without rules keeps the version it had before there were any.
+    # Rules and inputs are added where there are some: a workflow without keeps the version it had before there were any.
     rule = [task.trigger_rules.stored()] if task.trigger_rules else []
-    return json.dumps([task.id, task.dependencies, retry, task.timeout_seconds, code, *rule])
+    params = [[param.name, repr(param.type), param.default_text] for param in task.declared_params]
+    return json.dumps([task.id, task.dependencies, retry, task.timeout_seconds, code, *rule, *params])
 
 
 def _fingerprint(task: AnyTask, known: dict[int, str]) -> str:
@@ -73,8 +74,8 @@ def _normalised(function: Callable[..., Any]) -> str:
     # Source that was edited after it was imported may show another function at this line.
     if node is None or node.name != code.co_name:
         return repr(_bytecode(code))
-    # The options given to the decorator are counted as such, however it is spelt.
-    node.decorator_list = [d for d in node.decorator_list if not _is_task(d)]
+    # What is given to these decorators is counted as such, however it is spelt.
+    node.decorator_list = [d for d in node.decorator_list if _name(d) not in ("task", "workflow_params")]
     return _dumped(node)
 
 
@@ -159,9 +160,10 @@ def _starts_with_text(statements: list[Any]) -> bool:
     return False
 
 
-def _is_task(decorator: ast.expr) -> bool:
+def _name(decorator: ast.expr) -> str | None:
     named = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return getattr(named, "attr", getattr(named, "id", None)) == "task"
+    name: str | None = getattr(named, "attr", getattr(named, "id", None))
+    return name
 
 
 def _bytecode(code: CodeType) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from cloaca.authoring.names import listed, nearest, shown
 from cloaca.authoring.task import AnyTask, Task
@@ -11,6 +11,9 @@ from cloaca.authoring.validation import problems, refusal
 from cloaca.authoring.version import version_of
 from cloaca.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca.model.graph import Graph
+
+if TYPE_CHECKING:
+    from cloaca.authoring.params import Param
 
 
 class Workflow:
@@ -27,11 +30,12 @@ class Workflow:
         ['greet']
     """
 
-    __slots__ = ("__weakref__", "_bound", "_description", "_graph", "_tags", "_version")
+    __slots__ = ("__weakref__", "_bound", "_description", "_graph", "_params", "_tags", "_version")
 
     _bound: tuple[AnyTask, ...]
     _description: str
     _graph: Graph
+    _params: dict[str, Param]
     _tags: dict[str, str]
     _version: str | None
 
@@ -50,6 +54,7 @@ class Workflow:
         self._keep("_bound", tuple(tasks))
         rules = {task.id: task.trigger_rules.stored() for task in tasks if task.trigger_rules}
         self._keep("_graph", Graph(name, {task.id: task.dependencies for task in tasks}, rules=rules))
+        self._keep("_params", {param.name: param for task in tasks for param in task.declared_params})
         self._keep("_description", description)
         self._keep("_tags", dict(tags or {}))
         self._keep("_version", None)
@@ -85,6 +90,11 @@ class Workflow:
     def tags(self) -> dict[str, str]:
         """The tags by key."""
         return dict(self._tags)
+
+    @property
+    def params(self) -> dict[str, Param]:
+        """What ``workflow_params`` declares at its tasks, by name; empty where any input will do."""
+        return dict(self._params)
 
     @property
     def tasks(self) -> list[str]:

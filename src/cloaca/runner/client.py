@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from cloaca.authoring.keywords import names_nearest
-from cloaca.authoring.names import checked_name
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.completions import Completions
 from cloaca.errors import ConfigurationError, RunnerError
@@ -21,7 +20,6 @@ from cloaca.runner.result import WorkflowResult
 from cloaca.runner.schedules import Schedules
 from cloaca.runner.stores import store_of
 from cloaca.runner.waiting import POLL_SECONDS, check_no_loop
-from cloaca.runner.workflows import name_of
 
 
 @names_nearest
@@ -100,7 +98,8 @@ class Client(Executions, Schedules):
                 transaction: the execution exists if and only if that commits.
 
         Raises:
-            WorkflowValidationError: No workflow can have this name.
+            WorkflowValidationError: No workflow can have this name, or the context is not what the workflow declares,
+                which is known only where it is given itself.
             IdempotencyError: The key was used with another input, or cannot be one.
             TypeError: A value of the context cannot be stored.
             RunnerError: Called on an event loop (use ``start_async``), in a forked child, or after ``close``.
@@ -113,7 +112,7 @@ class Client(Executions, Schedules):
         self, workflow: str | Workflow, context: Input, idempotency_key: str | None, connection: Any
     ) -> ExecutionHandle:
         self._before_use()
-        return self._enter(checked_name(name_of(workflow)), context, idempotency_key, connection)
+        return self._enter(workflow, context, idempotency_key, connection)
 
     async def start_async(
         self, workflow: str | Workflow, context: Input = None, *, idempotency_key: str | None = None
@@ -131,7 +130,7 @@ class Client(Executions, Schedules):
         """
         check_no_loop("start_many", "await asyncio.to_thread(client.start_many, ...)")
         self._before_use()
-        return self._enter_many(checked_name(name_of(workflow)), contexts)
+        return self._enter_many(workflow, contexts)
 
     # -- waiting ---------------------------------------------------------------------------------------------------
 

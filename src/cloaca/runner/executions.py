@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.names import checked_name
+from cloaca.authoring.workflow import Workflow
 from cloaca.engine.completions import Completions
 from cloaca.engine.events import NewExecution
 from cloaca.errors import RunnerError
@@ -15,6 +17,7 @@ from cloaca.model.states import Status
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.inputs import Input, check_input, many, new_execution
 from cloaca.runner.waiting import Waiting
+from cloaca.runner.workflows import name_of
 from cloaca.store.rows import Existing, StartRow
 from cloaca.store.store import Store
 
@@ -95,22 +98,24 @@ class Executions:
     # -- starting for whoever claims it ----------------------------------------------------------------------------
 
     def _enter(
-        self, workflow: str, context: Input, idempotency_key: str | None, connection: Any
+        self, workflow: str | Workflow, context: Input, idempotency_key: str | None, connection: Any
     ) -> ExecutionHandle:
+        name, declared = _named(workflow)
         if not self._store.is_shared:
             raise RunnerError(
                 f"connection=... cannot be to {self._store.location}, which nobody but its {self._noun} can connect to: "
                 "use a file or PostgreSQL, or start without connection"
             )
-        new = new_execution(context, self._encoders, idempotency_key)
-        found = self._store.enter(_row(workflow, new), connection)
-        return self._handles(workflow, [new], {new.id: found})[0]
+        new = new_execution(context, self._encoders, idempotency_key, workflow=declared)
+        found = self._store.enter(_row(name, new), connection)
+        return self._handles(name, [new], {new.id: found})[0]
 
-    def _enter_many(self, workflow: str, contexts: Iterable[Input]) -> list[ExecutionHandle]:
-        executions = [new_execution(context, self._encoders) for context in many(contexts)]
+    def _enter_many(self, workflow: str | Workflow, contexts: Iterable[Input]) -> list[ExecutionHandle]:
+        name, declared = _named(workflow)
+        executions = [new_execution(context, self._encoders, workflow=declared) for context in many(contexts)]
         if executions:
-            self._store.enter_many([_row(workflow, new) for new in executions])
-        return self._handles(workflow, executions, {})
+            self._store.enter_many([_row(name, new) for new in executions])
+        return self._handles(name, executions, {})
 
     def _handles(
         self, workflow: str, executions: Sequence[NewExecution], existing: dict[str, Existing]
@@ -133,6 +138,11 @@ class Executions:
                 f"this {self._noun} belongs to process {self._process}, of which this one was forked: "
                 f"make a {self._noun} here"
             )
+
+
+def _named(workflow: str | Workflow) -> tuple[str, Workflow | None]:
+    """The name of what is to be started, and what it is where that is known."""
+    return checked_name(name_of(workflow)), workflow if isinstance(workflow, Workflow) else None
 
 
 def _row(workflow: str, new: NewExecution) -> StartRow:

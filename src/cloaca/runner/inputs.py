@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cloaca.authoring.names import UNSTORABLE, is_str, shown
+from cloaca.authoring.workflow import Workflow
 from cloaca.clock import new_id
 from cloaca.engine.events import NewExecution
 from cloaca.errors import IdempotencyError
@@ -17,15 +18,25 @@ from cloaca.store.rows import Existing
 Input = Context | Mapping[str, Any] | None
 
 
-def new_execution(context: Input, encoders: Any, idempotency_key: str | None = None) -> NewExecution:
-    """An execution to start, under a new id.
+def new_execution(
+    context: Input, encoders: Any, idempotency_key: str | None = None, *, workflow: Workflow | None
+) -> NewExecution:
+    """An execution to start, under a new id, with the defaults of what its context leaves out.
+
+    Args:
+        workflow: What it is of; without it nothing is known of what the input must be.
 
     Raises:
         IdempotencyError: The key is not a string, is empty or too long, or holds what cannot be stored.
         TypeError: A value of the context cannot be stored.
+        WorkflowValidationError: The context is not what the workflow declares.
     """
     key = None if idempotency_key is None else _checked_key(idempotency_key)
     texts = texts_of(context, encoders)
+    if workflow is not None and (params := workflow.params):
+        from cloaca.authoring.params import filled  # noqa: PLC0415 - loaded by those who declare some
+
+        texts = filled(workflow.name, params, texts)
     return NewExecution(new_id(), texts, joined(texts), key)
 
 

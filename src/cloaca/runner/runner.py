@@ -217,6 +217,7 @@ class DefaultRunner(Executions, Schedules):
 
         Raises:
             WorkflowNotFoundError: Nothing of this name is registered.
+            WorkflowValidationError: The context is not what the workflow's ``workflow_params`` declare.
             TypeError: A value of the context cannot be stored.
             RunnerError: Called on an event loop (use ``execute_async``), on the engine's own thread, in a forked
                 child, or after ``shutdown``.
@@ -272,12 +273,12 @@ class DefaultRunner(Executions, Schedules):
             TypeError: A value of the context cannot be stored, or the connection is another driver's.
             RunnerError: As for ``execute``, or the database is in memory, to which no connection leads.
             DatabaseError: The start could not be stored, or the connection leads to another file.
-            WorkflowNotFoundError: As for ``execute``.
+            WorkflowNotFoundError, WorkflowValidationError: As for ``execute``.
         """
         self._check_thread("start", "await start_async(...)")
         if connection is not None:
             self._check_open()
-            return self._enter(self._workflows.resolve(workflow).name, context, idempotency_key, connection)
+            return self._enter(self._workflows.resolve(workflow), context, idempotency_key, connection)
         request = self._request(workflow, [context], idempotency_key)
         return self._answered(request, self._ask(request))[0]
 
@@ -285,7 +286,7 @@ class DefaultRunner(Executions, Schedules):
         """Start one execution for each context, all in one transaction: all of them exist or none.
 
         Raises:
-            WorkflowNotFoundError, TypeError, RunnerError, DatabaseError: As for ``execute``.
+            WorkflowNotFoundError, WorkflowValidationError, TypeError, RunnerError, DatabaseError: As for ``execute``.
         """
         self._check_thread("start_many", "await asyncio.to_thread(runner.start_many, ...)")
         request = self._request(workflow, many(contexts), None)
@@ -337,7 +338,9 @@ class DefaultRunner(Executions, Schedules):
     ) -> StartRequest:
         self._check_open()
         found = self._workflows.resolve(workflow)
-        executions = [new_execution(context, self._encoders, idempotency_key) for context in contexts]
+        executions = [
+            new_execution(context, self._encoders, idempotency_key, workflow=found) for context in contexts
+        ]
         return StartRequest(found, found.version, executions)
 
     def _ask(self, request: StartRequest) -> dict[str, Existing]:
