@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -93,7 +94,12 @@ class Fleet:
         """Stop it."""
         self.note("paused", slot)
         self.pauses += 1
+        self._stop(slot)
+
+    def _stop(self, slot: int) -> None:
+        """Stop it, and return when none of its threads runs any more."""
         self._processes[slot].send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid(slot), os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self, slot: int) -> None:
         """Let it go on."""
@@ -104,7 +110,7 @@ class Fleet:
         """Let a process that was stopped go on for a moment."""
         self._processes[slot].send_signal(signal.SIGCONT)
         time.sleep(0.02)
-        self._processes[slot].send_signal(signal.SIGSTOP)
+        self._stop(slot)
 
     def end(self) -> list[str]:
         """Ask all to end, and say which did not end well."""

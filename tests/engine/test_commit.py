@@ -368,6 +368,27 @@ def test_a_runner_that_was_stopped_for_its_lease_starts_no_body_before_it_knows_
     assert stopped.begin().execution_id == execution
 
 
+def test_a_runner_that_was_stopped_before_it_read_what_it_had_claimed_starts_nothing_of_it(bench):
+    leaving, stopped = bench.hand(), bench.hand(heartbeat_seconds=2.0, lease_seconds=5.0)
+    execution = leaving.start(chain("a"))
+    leaving.engine.ownership.leave()
+    stopped.core.plan_of(chain("a"))
+    claim = stopped.store.claim
+
+    def claim_and_stop(*known, **how):
+        claimed = claim(*known, **how)
+        bench.clock.move(5.0)
+        return claimed
+
+    stopped.store.claim = claim_and_stop
+    bench.clock.move(1.25)
+    stopped.turn()
+    assert bench.execution(execution).owner == stopped.core.runner
+    assert stopped.begin() is None
+    stopped.turn()
+    assert stopped.begin().execution_id == execution
+
+
 def test_a_failed_commit_that_another_crash_brings_back_does_not_unseat_the_runner(bench):
     """An I/O error, a full disk, and then the log is recovered with what was refused."""
     hand, other = bench.hand(), bench.hand()

@@ -62,9 +62,10 @@ class Ownership:
 
     def join(self) -> None:
         """Enter this runner into the database under a new id."""
+        began = self._core.clock.monotonic()
         self._core.runner = self._make_id()
         self._core.store.join(self._core.runner, self._core.clock.now())
-        self._heartbeat.wrote(self._core.clock.monotonic())
+        self._heartbeat.wrote(began)
         self._core.backlog = True
         self._has_strays = False
         self.due = self._core.clock.monotonic()
@@ -157,8 +158,10 @@ class Ownership:
         if room <= 0 or core.stopping or not core.plans:
             return
         new = [plan.structure for plan in core.latest.values() if not plan.stored]
+        # Whoever is stopped before the answer arrives may not own any of it when it does.
+        began = core.clock.monotonic()
         claimed = core.store.claim(core.known, structures=new, limit=room, now=core.clock.now())
-        self._heartbeat.wrote(self._core.clock.monotonic())
+        self._heartbeat.wrote(began)
         for plan in core.latest.values():
             plan.stored = True
         for execution in claimed:
