@@ -1,4 +1,4 @@
-"""The engine: one thread, one inbox, and turns that drain, decide, commit and act.
+"""The engine: one inbox, and turns that drain, decide, commit and act, one at a time.
 
 A decision is durable before anyone acts on it, and one transaction makes many decisions durable. While a turn commits,
 the next events queue up; the next turn takes them all. Alone, an execution pays one commit for each of its tasks; in a
@@ -8,6 +8,7 @@ crowd hundreds share one.
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ from cloaca.engine.events import (
     Registered,
     StartRequest,
     Stop,
+    Wake,
     WorkAnnounced,
 )
 from cloaca.engine.heartbeat import Heartbeat
@@ -51,7 +53,8 @@ BYTES_PER_TURN = 8 << 20
 class Engine:
     """Runs executions on a store and executors.
 
-    Tests drive it by hand: ``turn`` takes messages and needs no thread; ``run`` is the loop around it.
+    Tests drive it by hand: ``turn`` takes messages and needs no thread; ``run`` is the loop around it. One turn is taken at
+    a time, by whichever thread holds ``_turning``: the engine's own, or one whose body has just returned.
 
     Args:
         inbox: Where executors put their outcomes and everybody else their messages.
@@ -78,6 +81,11 @@ class Engine:
         self.ended: BaseException | None = None
         """Why nothing happens here any more."""
         self._stop: Stop | None = None
+        self._turning = threading.Lock()
+        """Held by the thread that takes a turn; all that belongs to the engine is touched under it."""
+        self._sleeps_until = -math.inf
+        self._broken: BaseException | None = None
+        """What went wrong in a turn that another thread has taken."""
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -100,9 +108,10 @@ class Engine:
         """Take turns until a ``Stop``."""
         error = RunnerError("the runner was shut down: what it had not finished goes on in the next one")
         try:
-            self.turn(())
+            with self._turning:
+                self.turn(())
             while self._stop is None:
-                self.turn(self.drain())
+                self._take_turn(self._wait())
             self._hand_over(self._stop)
         except BaseException as broken:
             logger.exception("the engine stopped: its executions go on in the next runner on this database")
@@ -115,31 +124,75 @@ class Engine:
             self.core.completions.close(error)
             self.refuse_the_rest()
 
-    def drain(self) -> list[Message]:
-        """Wait for the next message, or until something is due, and take all that have come, up to a bound."""
-        messages, self.core.set_aside = self.core.set_aside, []
-        if messages:
-            return messages
+    def deliver(self, outcome: Outcome) -> None:
+        """Take the turn of an outcome in the thread that has it, where nobody takes one; else leave it in the inbox.
+
+        In a chain nothing then wakes another thread, which takes as long as a body. To be called where waiting for a
+        commit holds up nobody, after the body has returned.
+        """
+        inbox = self.core.inbox
+        if not inbox.empty() or not self._turning.acquire(blocking=False):
+            inbox.put(outcome)
+            return
         try:
-            messages.append(self.core.inbox.get(timeout=self._seconds_to_wait()))
-            size = 0
-            while len(messages) < EVENTS_PER_TURN and size < BYTES_PER_TURN:
-                message = self.core.inbox.get_nowait()
-                messages.append(message)
-                size += _size(message)
+            if self._goes_on:
+                self.turn(self._drained(outcome))
+            else:
+                inbox.put(outcome)
+        except BaseException as broken:
+            self._broken = broken
+        finally:
+            if not self._goes_on or self.core.set_aside or self._due < self._sleeps_until:
+                inbox.put(Wake())
+            self._turning.release()
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._stop is None and self._broken is None and self.ended is None
+
+    def _take_turn(self, message: Message | None) -> None:
+        with self._turning:
+            if self._goes_on:
+                self.turn(self._drained(message))
+            elif message is not None:
+                self.core.set_aside.append(message)
+            if self._broken is not None:
+                raise self._broken
+
+    def _wait(self) -> Message | None:
+        """The next message, or ``None`` once something is due."""
+        with self._turning:
+            self._sleeps_until = -math.inf if self.core.set_aside else self._due
+        try:
+            return self.core.inbox.get(timeout=max(0.0, self._sleeps_until - self.core.clock.monotonic()))
         except queue.Empty:
-            pass
+            return None
+
+    def _drained(self, message: Message | None) -> list[Message]:
+        """This message and those that have come besides, up to a bound."""
+        messages, self.core.set_aside = self.core.set_aside, []
+        if message is not None:
+            messages.append(message)
+        inbox, size = self.core.inbox, 0
+        while len(messages) < EVENTS_PER_TURN and size < BYTES_PER_TURN and not inbox.empty():
+            another = inbox.get_nowait()
+            messages.append(another)
+            size += _size(another)
         return messages
 
-    def _seconds_to_wait(self) -> float:
-        due = min(
+    @property
+    def _due(self) -> float:
+        """When there is something to do although no message has come."""
+        return min(
             self.core.timers.next_due,
             self.watch.due,
             self.ownership.due,
             self.suspects.due,
             self.heartbeat.due,
         )
-        return max(0.0, due - self.core.clock.monotonic())
+
+    def _seconds_to_wait(self) -> float:
+        return max(0.0, self._due - self.core.clock.monotonic())
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
@@ -177,6 +230,8 @@ class Engine:
                 self._start(message, turn)
             case CalledBack():
                 self._called_back(message, turn)
+            case Wake():
+                pass
             case Registered(name):
                 self.ownership.registered(name)
             case WorkAnnounced():

@@ -65,10 +65,16 @@ class Look(NamedTuple):
     seen: Callable[[], object]
 
 
+class Wake(NamedTuple):
+    """A turn in another thread has left something to do, or to wait for a shorter time."""
+
+
 class Stop(NamedTuple):
     """Finish what runs within so many seconds, hand over the rest, and end."""
 
     timeout: float
 
 
-Message = StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Look | Stop
+Message = (
+    StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Look | Wake | Stop
+)

@@ -30,6 +30,7 @@ class ThreadExecutor:
 
     Args:
         deliver: Called with each outcome, on the body's thread.
+        settle: Called instead where no job waits for the thread: it may take its time, and make the next job ready.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class ThreadExecutor:
         slots: int,
         clock: Clock,
         deliver: Callable[[Outcome], None],
+        settle: Callable[[Outcome], None] | None = None,
         encoders: Encoders | None = None,
     ) -> None:
         self.slots = Slots(slots, clock)
         self._clock = clock
         self._deliver = deliver
+        self._settle = settle or deliver
         self._encoders = encoders
         self._idle: list[threading.Lock] = []
         self._untold: set[Outcome] = set()
@@ -122,28 +125,27 @@ class ThreadExecutor:
             if job is None:
                 # From now on whoever adds work finds this thread.
                 self._idle.append(gate)
-            # Only now: the engine answers at once, and this thread should not be in its way.
-            self._tell(outcome)
-            outcome = None
-            if job is None:
+                self._tell(outcome, self._settle)
+                outcome = None
                 self._park(gate)
             else:
+                self._tell(outcome, self._deliver)
                 self.wake()
                 # Each body has context variables of its own, as if the thread were new.
                 outcome = ContextVariables().run(self._outcome, job)
                 self._untold.add(outcome)
                 # A thread whose slot was taken meanwhile has been replaced by another.
                 keeps_slot = self.slots.finish(job)
-        self._tell(outcome)
+        self._tell(outcome, self._deliver)
 
     def _park(self, gate: threading.Lock) -> None:
         # ``close`` finds the gate in the list, or is found here.
         if not self._closed:
             gate.acquire()
 
-    def _tell(self, outcome: Outcome | None) -> None:
+    def _tell(self, outcome: Outcome | None, deliver: Callable[[Outcome], None]) -> None:
         if outcome is not None:
-            self._deliver(outcome)
+            deliver(outcome)
             self._untold.discard(outcome)
 
     def _outcome(self, job: Job) -> Outcome:

@@ -166,8 +166,9 @@ class DefaultRunner(Executions, Schedules):
             )
 
         threads = ThreadExecutor(
-            slots=config.max_concurrent_tasks, clock=clock, deliver=inbox.put, encoders=config.encoders
-        )
+            slots=config.max_concurrent_tasks, clock=clock, deliver=inbox.put, encoders=config.encoders,
+            settle=lambda outcome: engine.deliver(outcome),  # noqa: PLW0108 - the engine is made below
+        )  # fmt: skip
         core = Core(
             self._store,
             Executors(threads, make_async),
@@ -176,7 +177,8 @@ class DefaultRunner(Executions, Schedules):
             settings=settings,
             encoders=config.encoders,
         )
-        return Engine(core, find_workflow=self._workflows.find, make_id=new_id, pause=time.sleep)
+        engine = Engine(core, find_workflow=self._workflows.find, make_id=new_id, pause=time.sleep)
+        return engine
 
     @staticmethod
     def with_config(database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
