@@ -75,6 +75,4 @@ class Stop(NamedTuple):
     timeout: float
 
 
-Message = (
-    StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Look | Wake | Stop
-)
+Message = StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Look | Wake | Stop

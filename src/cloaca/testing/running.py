@@ -112,7 +112,7 @@ class _Inline:
 
     def run(self, workflow: Workflow, data: Input) -> Finished:
         """Run it to its end."""
-        new = new_execution(data, self._config.encoders)._replace(id=ONLY_ID)
+        new = new_execution(data, self._config.encoders, workflow=workflow)._replace(id=ONLY_ID)
         self._store.prepare()
         try:
             engine = self._engine()
