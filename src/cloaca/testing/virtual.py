@@ -29,7 +29,7 @@ class _Selector(selectors.DefaultSelector):
         busy: Called in each other round.
     """
 
-    def __init__(self, rest: Callable[[float], object], busy: Callable[[], object]) -> None:
+    def __init__(self, rest: Callable[[float], object], *, busy: Callable[[], object]) -> None:
         super().__init__()
         self._rest = rest
         self._busy = busy
@@ -49,17 +49,11 @@ class _Selector(selectors.DefaultSelector):
 class _OtherTime(asyncio.SelectorEventLoop):
     """A loop that knows whether what it waits for goes by its clock."""
 
-    def __init__(self, moment: Callable[[], float]) -> None:
+    def __init__(self, moment: Callable[[], float], waits: _Selector) -> None:
         self._moment = moment
         self._calls_outside = 0
-        self._waits = _Selector(self._rest, self._go_on)
-        super().__init__(self._waits)
-
-    def _rest(self, seconds: float) -> None:
-        raise NotImplementedError
-
-    def _go_on(self) -> None:
-        """It has something to do."""
+        self._waits = waits
+        super().__init__(waits)
 
     def time(self) -> float:
         """The loop's own time, which is that of its clock."""
@@ -95,7 +89,7 @@ class VirtualLoop(_OtherTime):
         self.seconds_of_rest: float | None = None
         """How long it would wait now; ``None`` where it was stopped in the middle of its work."""
         self._rounds = 0
-        super().__init__(moment)
+        super().__init__(moment, _Selector(self._rest, busy=self._go_on))
 
     def run_forever(self) -> None:
         """Run until there is nothing to do at this time, or for a hundred rounds."""
@@ -131,7 +125,7 @@ class ClockedLoop(_OtherTime):
         self._counting = threading.Lock()
         self._coming = 0
         """Calls from other threads that are on their way."""
-        super().__init__(clock.monotonic)
+        super().__init__(clock.monotonic, _Selector(self._rest, busy=_nothing))
 
     def _rest(self, seconds: float) -> None:
         bodies = 0 if self.waits_outside else self._bodies()
@@ -139,7 +133,7 @@ class ClockedLoop(_OtherTime):
             self._waits.wait(math.inf)
 
     def _wake(self) -> None:
-        self.call_soon_threadsafe(self._go_on)
+        self.call_soon_threadsafe(_nothing)
 
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: ContextVariables | None = None
@@ -153,3 +147,7 @@ class ClockedLoop(_OtherTime):
         with self._counting:
             self._coming -= 1
         callback(*args)
+
+
+def _nothing() -> None:
+    """It is only to be woken."""
