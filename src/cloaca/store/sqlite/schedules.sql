@@ -69,9 +69,10 @@ select min((
 )) from json_each(?1) known;
 
 -- name: any_ahead
-select exists (
-    select 1 from cloaca_schedules where kind <> 'trigger' and next_run_at is not null and reckoned_at > ?
-);
+select coalesce((
+    select reckoned_at from cloaca_schedules where kind <> 'trigger' and next_run_at is not null
+    order by reckoned_at desc limit 1
+) > ?, 0);
 
 -- name: take_due
 select id, kind, name, workflow, needs, expression, timezone, catch_up, most, poll_interval_ms, allow_concurrent, input,
