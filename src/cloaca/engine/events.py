@@ -60,7 +60,7 @@ class Introduced(NamedTuple):
 
 
 class Look(NamedTuple):
-    """See what is due, and call this on the engine's thread once it is done."""
+    """See what is due, and call this in the thread that takes the turn, once it is done."""
 
     seen: Callable[[], object]
 

@@ -95,7 +95,7 @@ class ClockedRunner(DefaultRunner):
         return due if due is not None and due > self._clock.monotonic() else None
 
     def _due(self) -> float:
-        """On the engine's thread, after a turn: when it has something to do, which is now where something happens."""
+        """After a turn, before another: when there is something to do, which is now where something happens."""
         core, engine = self._engine.core, self._engine
         if self._is_busy():
             return self._clock.monotonic()
