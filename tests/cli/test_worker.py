@@ -19,7 +19,8 @@ with cloaca.WorkflowBuilder("orders"):
 
     @cloaca.task
     def pack(context):
-        print("packing", flush=True)
+        # One write: two bodies at once would mix their words and their ends of lines.
+        print("packing\\n", end="", flush=True)
         if "gate" in context:
             with open(context["gate"]) as gate:
                 gate.read()
