@@ -12,9 +12,10 @@ from cloaca.cli.output import prepare_streams
 from cloaca.cli.run import run
 from cloaca.cli.schedule import schedule
 from cloaca.cli.worker import worker
+from cloaca.cli.workflows import workflows
 from cloaca.errors import CloacaException
 
-COMMANDS = (run, schedule, worker)
+COMMANDS = (run, schedule, worker, workflows)
 
 _EXAMPLE = """\b
 Example:
