@@ -134,3 +134,15 @@ def test_a_value_is_checked_as_it_is_stored(make_runner):
     assert runner.execute("encoded", {"tags": {"b", "a"}})["tags"] == ["a", "b"]
     with pytest.raises(cloaca.WorkflowValidationError, match=r"got `int` - at `\$\[0\]`"):
         runner.execute("encoded", cloaca.Context({"tags": [1]}))
+
+
+@pytest.mark.usefixtures("report")
+def test_a_schedule_is_registered_with_an_input_that_its_workflow_takes(runner):
+    with pytest.raises(cloaca.WorkflowValidationError, match="'region', str, is missing"):
+        runner.register_cron_workflow("report", "0 3 * * *", "UTC")
+    with pytest.raises(cloaca.WorkflowValidationError, match="must be int"):
+        runner.register_workflow_instance("report", "north", "0 3 * * *", "UTC", cloaca.Context(WRONG))
+    assert runner.list_cron_schedules() == []
+    schedule = runner.register_workflow_instance("report", "north", "0 3 * * *", "UTC", cloaca.Context(RIGHT))
+    assert runner.get_cron_schedule(schedule)["params"] == RIGHT | {"limit": 10}
+    assert runner.register_cron_workflow("not registered here", "0 3 * * *", "UTC")

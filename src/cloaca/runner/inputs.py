@@ -32,12 +32,23 @@ def new_execution(
         WorkflowValidationError: The context is not what the workflow declares.
     """
     key = None if idempotency_key is None else _checked_key(idempotency_key)
-    texts = texts_of(context, encoders)
-    if workflow is not None and (params := workflow.params):
-        from cloaca.authoring.params import filled  # noqa: PLC0415 - loaded by those who declare some
-
-        texts = filled(workflow.name, params, texts)
+    texts = input_of(context, encoders, workflow=workflow)
     return NewExecution(new_id(), texts, joined(texts), key)
+
+
+def input_of(context: Input, encoders: Any, *, workflow: Workflow | None) -> dict[str, str]:
+    """``texts_of`` with the defaults that the workflow declares.
+
+    Raises:
+        TypeError: As for ``texts_of``.
+        WorkflowValidationError: The context is not what the workflow declares.
+    """
+    texts = texts_of(context, encoders)
+    if workflow is None or not (params := workflow.params):
+        return texts
+    from cloaca.authoring.params import filled  # noqa: PLC0415 - loaded by those who declare some
+
+    return filled(workflow.name, params, texts)
 
 
 def many(contexts: Iterable[Input]) -> Iterable[Input]:

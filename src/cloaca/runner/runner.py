@@ -38,7 +38,7 @@ from cloaca.runner import logs
 from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
 from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
-from cloaca.runner.inputs import Input, many, new_execution
+from cloaca.runner.inputs import Input, input_of, many, new_execution
 from cloaca.runner.result import WorkflowResult
 from cloaca.runner.schedules import Schedules
 from cloaca.runner.scheduling import Scheduling
@@ -344,6 +344,9 @@ class DefaultRunner(Executions, Schedules):
             new_execution(context, self._encoders, idempotency_key, workflow=found) for context in contexts
         ]
         return StartRequest(found, found.version, executions)
+
+    def _input_of(self, workflow: str, context: Input) -> dict[str, str]:
+        return input_of(context, self._encoders, workflow=self._workflows.find(workflow))
 
     def _ask(self, request: StartRequest) -> dict[str, Existing]:
         answered = Signal()

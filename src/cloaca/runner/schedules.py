@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cloaca.authoring.keywords import names_nearest
 from cloaca.clock import new_id
 from cloaca.model.context import Context
-from cloaca.runner.inputs import texts_of
+from cloaca.runner.inputs import Input, texts_of
 from cloaca.store.store import Store
 
 if TYPE_CHECKING:
@@ -55,13 +55,16 @@ class Schedules:
 
         Raises:
             ScheduleError: Expression, zone or policy cannot be.
-            WorkflowValidationError: No workflow can have this name.
+            WorkflowValidationError: No workflow can have this name, or what it declares as its input is not there.
             DatabaseError: It could not be stored.
         """
         registrations = self._changing()
         return self._changed(
-            registrations.add(workflow_name, cron_expression, timezone, catch_up=catchup_policy)
-        )
+            registrations.add(
+                workflow_name, cron_expression, timezone, texts=self._input_of(workflow_name, None),
+                catch_up=catchup_policy,
+            )
+        )  # fmt: skip
 
     def register_workflow_instance(
         self,
@@ -78,8 +81,9 @@ class Schedules:
         Raises:
             ScheduleError: The workflow has an instance of this name already, or ``params`` holds a key that fires set.
             TypeError: A value of ``params`` cannot be stored.
+            WorkflowValidationError: ``params`` are not what the workflow declares; a client does not know that.
         """
-        texts, registrations = texts_of(params, self._encoders), self._changing()
+        texts, registrations = self._input_of(workflow_name, params), self._changing()
         return self._changed(
             registrations.add(
                 workflow_name, cron_expression, timezone, instance=instance_name, texts=texts, catch_up=catchup_policy
@@ -98,7 +102,7 @@ class Schedules:
         return self._changed(
             registrations.add(
                 checked.workflow_name, checked.cron_expression, checked.timezone,
-                texts=texts_of(checked.context, self._encoders), enabled=checked.enabled, catch_up=checked.catch_up,
+                texts=self._input_of(checked.workflow_name, checked.context), enabled=checked.enabled, catch_up=checked.catch_up,
                 most=checked.max_missed_runs,
             )
         )  # fmt: skip
@@ -228,6 +232,10 @@ class Schedules:
         return self._registrations().trigger_history(name, limit, offset)
 
     # -- what runners and clients add ------------------------------------------------------------------------------
+
+    def _input_of(self, workflow: str, context: Input) -> dict[str, str]:  # noqa: ARG002 - a runner asks what it is
+        """What each execution of a schedule starts with; whoever has no code takes it as it is."""
+        return texts_of(context, self._encoders)
 
     def _before_use(self) -> None:
         """Raise where nothing can be done here any more."""
