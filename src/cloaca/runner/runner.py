@@ -210,12 +210,15 @@ class DefaultRunner(Executions, Schedules):
     # -- running ---------------------------------------------------------------------------------------------------
 
     def execute(
-        self, workflow: str | Workflow, context: Input = None, *, check: bool = False
+        self, workflow_name: str | Workflow, context: Input = None, *, check: bool = False
     ) -> WorkflowResult:
         """Start an execution and wait for its end.
 
         A task that fails is reported in the result, not raised, unless ``check`` asks for it. Inside a body the slot
         is free while it waits, and a retried body finds the execution it started before.
+
+        Args:
+            workflow_name: Or a built workflow, which is registered on the way if its name is free.
 
         Raises:
             WorkflowNotFoundError: Nothing of this name is registered.
@@ -229,10 +232,10 @@ class DefaultRunner(Executions, Schedules):
         self._check_thread("execute", "await execute_async(...)")
         attempt = current_attempt.get()
         if attempt is None:
-            result = self._execute(workflow, context)
+            result = self._execute(workflow_name, context)
         else:
             with _same_calls(attempt) as key:
-                handle = self.start(workflow, context, idempotency_key=key)
+                handle = self.start(workflow_name, context, idempotency_key=key)
             result = handle.result()
         if check:
             result.raise_for_status()
@@ -295,16 +298,16 @@ class DefaultRunner(Executions, Schedules):
         return self._answered(request, self._ask(request)) if request.executions else []
 
     async def execute_async(
-        self, workflow: str | Workflow, context: Input = None, *, check: bool = False
+        self, workflow_name: str | Workflow, context: Input = None, *, check: bool = False
     ) -> WorkflowResult:
         """``execute`` for event loops, and inside async bodies, where a retried body finds what it started too."""
         check_no_callback("execute_async")
         attempt = current_attempt.get()
         if attempt is None:
-            handle = await self.start_async(workflow, context)
+            handle = await self.start_async(workflow_name, context)
         else:
             with _same_calls(attempt) as key:
-                handle = await self.start_async(workflow, context, idempotency_key=key)
+                handle = await self.start_async(workflow_name, context, idempotency_key=key)
         result = await handle
         if check:
             result.raise_for_status()
