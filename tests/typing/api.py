@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_type
 import cloaca
 from cloaca.authoring.builder import WorkflowBuilder
 from cloaca.authoring.decorator import task
+from cloaca.authoring.params import workflow_params
 from cloaca.authoring.registry import find_workflow, register_workflow_constructor
 from cloaca.authoring.task import Task
 from cloaca.authoring.workflow import Workflow
@@ -59,6 +60,9 @@ assert_type(bare.id, str)
 assert_type(bare.dependencies, tuple[str, ...])
 assert_type(bare.timeout_seconds, float | None)
 kept: Task[..., Coroutine[Any, Any, None]] = later
+
+declared = workflow_params(limit=(int, 10))(called)
+assert_type(declared({}, None), str)
 
 bare(3)  # type: ignore[arg-type]
 called({}, None, limt=3)  # type: ignore[call-arg]
