@@ -128,7 +128,9 @@ def test_an_execution_whose_structure_changed_waits_and_says_so(make_runner, lef
     build_other_structure()
     runner = make_runner()
     until_logged(
-        runner, caplog, "were started with other tasks, dependencies or rules than the registered workflow has"
+        runner,
+        caplog,
+        "were started with other tasks, dependencies or rules than the registered workflow has",
     )
     record = runner.get_execution(left[0])
     assert (record.status, record.finished_at) == ("Running", None)
