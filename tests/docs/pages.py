@@ -137,6 +137,8 @@ def _environment(folder: Path) -> dict[str, str]:
     run = "import sys; from cloaca.cli.main import main; sys.argv[0] = 'cloaca'; main()"
     for name, options in (("python", '"$@"'), ("cloaca", f'-c "{run}" "$@"')):
         program = programs / name
+        if program.exists():
+            continue  # one that runs in the background cannot be written
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {options}\n', encoding="utf-8")
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLOACA_")}

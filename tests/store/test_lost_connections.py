@@ -288,8 +288,10 @@ def test_a_server_that_is_gone_is_named_and_comes_back(own_server, own_place):
 def test_a_runner_that_is_stopped_while_it_sends_a_turn_does_not_hold_up_who_takes_over(
     postgres_place, monkeypatch
 ):
+    other = postgres_place.joined("r2")
+    # Of the stopped one alone: the other's turn waits for as long.
     monkeypatch.setattr(driver, "TURN_SECONDS", 0.2)
-    stopped, other = postgres_place.joined("r1"), postgres_place.joined("r2")
+    stopped = postgres_place.joined("r1")
     db = stopped._connection()
     assert db.info.server_version >= driver.KNOWS_TRANSACTION_TIMEOUT
     with contextlib.suppress(psycopg.Error), db.pipeline():
