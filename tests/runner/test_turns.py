@@ -7,6 +7,7 @@ import pytest
 
 import cloaca
 from cloaca.engine.engine import Engine
+from cloaca.engine.events import StartRequest
 from tests.world import SOON, runners, workflow_of
 
 
@@ -93,6 +94,29 @@ def test_an_error_of_the_engine_in_a_bodys_thread_stops_it_and_tells_who_waits(r
     assert "the engine stopped" in caplog.text
     with pytest.raises(cloaca.RunnerError, match="stopped on an error of its own"):
         runner.start("any")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_start_whose_turn_broke_is_answered(runner, monkeypatch):
+    def broken(engine, messages):
+        if any(isinstance(message, StartRequest) for message in messages):
+            raise ZeroDivisionError("a mistake of ours")
+
+    workflow_of("any", lambda context: None, id="only")
+    monkeypatch.setattr(Engine, "turn", broken)
+    with pytest.raises(cloaca.RunnerError, match="stopped on an error of its own: ZeroDivisionError"):
+        runner.start("any")
+
+
+def test_bodies_run_while_a_crowded_runner_pauses(monkeypatch):
+    """So their threads take no turns there, which would have them sleep."""
+    with runners("sqlite:///app.db") as make:
+        runner, _ = make(), make()
+        runner._engine.core.crowded = True
+        names = settled_by(monkeypatch)
+        chain("chain", until_free(runner), until_free(runner))
+        runner.execute("chain")
+    assert set(names.values()) == {"cloaca-engine"}
 
 
 def test_what_a_turn_in_a_bodys_thread_sets_for_soon_is_not_slept_over(runner):

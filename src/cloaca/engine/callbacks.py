@@ -72,7 +72,7 @@ def calls_for(
 
 
 class Callbacks:
-    """The callbacks of one engine; all but the calls themselves belongs to the engine's thread.
+    """The callbacks of one engine; all but the calls themselves belongs to the thread that takes a turn.
 
     Args:
         deliver: Called with ``CalledBack`` after each, on the callbacks' thread.

@@ -59,7 +59,7 @@ class Completions:
         self._closed: BaseException | None = None
 
     def wait(self, execution_id: str, waiter: Waiter) -> None:
-        """Call ``waiter`` once with the result, at once if it is at hand; on the engine thread otherwise."""
+        """Call ``waiter`` once with the result, at once if it is at hand; in a turn otherwise."""
         with self._lock:
             known = self._kept.get(execution_id) or self._closed
             if known is None:

@@ -28,7 +28,7 @@ Due = tuple[str, Event]
 
 
 class Core:
-    """The memory of one engine; everything in it belongs to the engine's thread."""
+    """The memory of one engine; everything in it belongs to the thread that takes a turn."""
 
     def __init__(
         self,

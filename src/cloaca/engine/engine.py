@@ -58,7 +58,7 @@ class Engine:
 
     Args:
         inbox: Where executors put their outcomes and everybody else their messages.
-        find_workflow: Looks a workflow up by name; it may run a user's code and is never called on this thread.
+        find_workflow: Looks a workflow up by name; it may run a user's code and is never called in a turn.
         pause: Waits so many seconds between two tries at a commit.
     """
 
@@ -86,6 +86,8 @@ class Engine:
         self._sleeps_until = -math.inf
         self._broken: BaseException | None = None
         """What went wrong in a turn that another thread has taken."""
+        self._taken: list[Message] = []
+        """The messages of the turn that is taken."""
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
@@ -122,6 +124,8 @@ class Engine:
             self.ended = error
             self.core.callbacks.close()
             self.core.completions.close(error)
+            # A turn that broke has answered nobody; who was answered is not told again.
+            self.core.set_aside = self._taken + self.core.set_aside
             self.refuse_the_rest()
 
     def deliver(self, outcome: Outcome) -> None:
@@ -131,12 +135,12 @@ class Engine:
         commit holds up nobody, after the body has returned.
         """
         inbox = self.core.inbox
-        if not inbox.empty() or not self._turning.acquire(blocking=False):
+        if self._pauses or not inbox.empty() or not self._turning.acquire(blocking=False):
             inbox.put(outcome)
             return
         try:
             if self._goes_on:
-                self.turn(self._drained(outcome))
+                self._turn_from(outcome)
             else:
                 inbox.put(outcome)
         except BaseException as broken:
@@ -147,17 +151,27 @@ class Engine:
             self._turning.release()
 
     @property
+    def _pauses(self) -> bool:
+        """Whether a turn ends with a pause, in which bodies are to run."""
+        return self.core.crowded and self.core.store.pause_when_crowded > 0
+
+    @property
     def _goes_on(self) -> bool:
         return self._stop is None and self._broken is None and self.ended is None
 
     def _take_turn(self, message: Message | None) -> None:
         with self._turning:
             if self._goes_on:
-                self.turn(self._drained(message))
+                self._turn_from(message)
             elif message is not None:
                 self.core.set_aside.append(message)
             if self._broken is not None:
                 raise self._broken
+
+    def _turn_from(self, message: Message | None) -> None:
+        self._taken = self._drained(message)
+        self.turn(self._taken)
+        self._taken = []
 
     def _wait(self) -> Message | None:
         """The next message, or ``None`` once something is due."""
@@ -219,7 +233,7 @@ class Engine:
         self._act(turn)
         for seen in turn.looks:
             seen()
-        if self.core.crowded and turn.batch and self.core.store.pause_when_crowded:
+        if self._pauses and turn.batch:
             self._pause(self.core.store.pause_when_crowded)
 
     def _receive(self, message: Message, turn: Turn) -> None:

@@ -27,7 +27,7 @@ class StartRequest:
     """Executions of one workflow to start in one transaction.
 
     Args:
-        answer: Called once, on the engine thread: with the executions that exist already under an idempotency key,
+        answer: Called once, in a turn: with the executions that exist already under an idempotency key,
             by the id that was asked for, once the start is durable; or with the error that refused it.
     """
 

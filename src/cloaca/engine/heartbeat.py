@@ -13,7 +13,7 @@ AGAIN_SECONDS = 1.0
 
 
 class Heartbeat:
-    """Knows when this runner last committed something; belongs to the engine's thread."""
+    """Knows when this runner last committed something; belongs to the thread that takes a turn."""
 
     def __init__(self, core: Core) -> None:
         self._core = core

@@ -1,4 +1,4 @@
-"""The SQLite store: one writer connection for the engine thread, one for readers, plain named statements."""
+"""The SQLite store: one writer connection for turns, one for readers, plain named statements."""
 
 from __future__ import annotations
 
