@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any
 
 from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.workflow import Workflow
@@ -197,25 +196,8 @@ class Client(Executions, Schedules):
         )
         self._store.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[False]:
+    def _leave(self) -> None:
         self.close()
-        return False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[False]:
-        import asyncio  # noqa: PLC0415 - only those who await pay for it
-
-        await asyncio.to_thread(self.close)
-        return False
 
     def __repr__(self) -> str:
         return f"Client({self._store.location!r})"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.names import checked_name
@@ -138,6 +139,32 @@ class Executions:
                 f"this {self._noun} belongs to process {self._process}, of which this one was forked: "
                 f"make a {self._noun} here"
             )
+
+    # -- with ---------------------------------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        """What the end of a ``with`` block does."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        self._leave()
+        return False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        import asyncio  # noqa: PLC0415 - only those who await pay for it
+
+        await asyncio.to_thread(self._leave)
+        return False
 
 
 def _named(workflow: str | Workflow) -> tuple[str, Workflow | None]:

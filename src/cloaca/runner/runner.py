@@ -11,8 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from cloaca.authoring import registry
 from cloaca.authoring.keywords import names_nearest
@@ -430,25 +429,8 @@ class DefaultRunner(Executions, Schedules):
         """Whether it takes work: false once it was shut down, or its engine has stopped on an error."""
         return not self._closed and self._engine.ended is None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[False]:
+    def _leave(self) -> None:
         self.shutdown()
-        return False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Literal[False]:
-        import asyncio  # noqa: PLC0415 - only those who await pay for it
-
-        await asyncio.to_thread(self.shutdown)
-        return False
 
     def __repr__(self) -> str:
         return f"DefaultRunner({self._store.location!r})"

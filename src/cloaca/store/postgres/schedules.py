@@ -11,7 +11,8 @@ import psycopg
 
 from cloaca.store.postgres.connection import Connection, qualified
 from cloaca.store.rows import StartRow
-from cloaca.store.schedules import Decide, Fired, FiredRow, FireRow, Firing, ScheduleRow, TriggerFire
+from cloaca.store.schedule_table import ScheduleTable
+from cloaca.store.schedules import Decide, Fired, FireRow, Firing, ScheduleRow, TriggerFire
 from cloaca.store.statements import load_statements
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ SQL = load_statements(os.path.join(os.path.dirname(__file__), "schedules.sql"))
 BEGIN = "begin isolation level read committed read write"
 
 
-class PostgresSchedules:
+class PostgresSchedules(ScheduleTable):
     """The tables of one schema.
 
     Args:
@@ -42,24 +43,6 @@ class PostgresSchedules:
         self._start = start
         self._announce = announce
 
-    def add(self, row: ScheduleRow) -> bool:
-        return self._changed("add_schedule", row)
-
-    def declare(self, row: ScheduleRow) -> None:
-        self._changed("declare_schedule", row)
-
-    def find(self, schedule: str) -> ScheduleRow | None:
-        return next(iter(self._schedules("find_schedule", (schedule,))), None)
-
-    def find_declared(self, name: str) -> ScheduleRow | None:
-        return next(iter(self._schedules("find_declared", (name,))), None)
-
-    def list_cron(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
-        return self._schedules("list_cron_schedules", (enabled_only, limit, offset))
-
-    def list_triggers(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
-        return self._schedules("list_triggers", (enabled_only, limit, offset))
-
     def change(self, row: ScheduleRow) -> bool:
         changed = (row.expression, row.timezone, row.catch_up, row.most, row.next_run_at)
         return self._changed("change_schedule", (*changed, row.reckoned_at, row.reckoned_at, row.id))
@@ -67,27 +50,11 @@ class PostgresSchedules:
     def enable(self, schedule: str, *, enabled: bool, next_run_at: float | None, now: float) -> bool:
         return self._changed("enable_schedule", (enabled, next_run_at, now, now, enabled, schedule))
 
-    def remove(self, schedule: str) -> bool:
-        return self._changed("remove_schedule", (schedule,))
-
-    def fires(self, schedule: str, *, limit: int, offset: int) -> list[FiredRow]:
-        return [FiredRow(*row) for row in self._fetch("list_fires", (schedule, limit, offset))]
-
-    def count_fires(self, since: float) -> tuple[int, int, int]:
-        every, completed, lost = self._fetch("count_fires", (since,))[0]
-        return every, completed, lost
-
     # -- firing by the clock -----------------------------------------------------------------------------------------
-
-    def any(self) -> bool:
-        return bool(self._fetch("any_schedule"))
 
     def next_due(self, needs: Sequence[str], *, but: Sequence[str]) -> float | None:
         found: float | None = self._fetch("next_due", (list(needs), list(but)))[0][0]
         return found
-
-    def any_ahead(self, until: float) -> bool:
-        return bool(self._fetch("any_ahead", (until,))[0][0])
 
     def fire_due(
         self, now: float, needs: Sequence[str], *, but: Sequence[str], limit: int, decide: Decide
@@ -154,9 +121,6 @@ class PostgresSchedules:
         self._tell_of(noted == "fired")
         return noted
 
-    def release_triggers(self, runner: str) -> None:
-        self._changed("release_triggers", (runner,))
-
     # -- statements --------------------------------------------------------------------------------------------------
 
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
@@ -184,11 +148,8 @@ class PostgresSchedules:
         rows: list[Any] = self._ask(lambda db: self._execute(db, name, parameters).fetchall())
         return rows
 
-    def _schedules(self, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
-        return [ScheduleRow(*row) for row in self._fetch(name, parameters)]
-
     def _taken(self, db: Connection, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
-        return [ScheduleRow(*row) for row in self._execute(db, name, parameters).fetchall()]
+        return list(map(self._schedule, self._execute(db, name, parameters).fetchall()))
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

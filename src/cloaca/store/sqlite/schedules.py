@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from cloaca.store.rows import StartRow
-from cloaca.store.schedules import Decide, Fired, FiredRow, FireRow, Firing, ScheduleRow, TriggerFire
+from cloaca.store.schedule_table import ScheduleTable
+from cloaca.store.schedules import Decide, Fired, FireRow, Firing, ScheduleRow, TriggerFire
 from cloaca.store.statements import load_statements
 
 SQL = load_statements(os.path.join(os.path.dirname(__file__), "schedules.sql"))
 
 
-class SqliteSchedules:
+class SqliteSchedules(ScheduleTable):
     """The tables of one database.
 
     Args:
@@ -32,26 +33,8 @@ class SqliteSchedules:
         start: str,
     ) -> None:
         self._transaction = transaction
-        self._fetch = fetch
+        self._read = fetch
         self._start = start
-
-    def add(self, row: ScheduleRow) -> bool:
-        return self._changed("add_schedule", row)
-
-    def declare(self, row: ScheduleRow) -> None:
-        self._changed("declare_schedule", row)
-
-    def find(self, schedule: str) -> ScheduleRow | None:
-        return next(iter(self._schedules("find_schedule", (schedule,))), None)
-
-    def find_declared(self, name: str) -> ScheduleRow | None:
-        return next(iter(self._schedules("find_declared", (name,))), None)
-
-    def list_cron(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
-        return self._schedules("list_cron_schedules", (enabled_only, limit, offset))
-
-    def list_triggers(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
-        return self._schedules("list_triggers", (enabled_only, limit, offset))
 
     def change(self, row: ScheduleRow) -> bool:
         changed = (row.expression, row.timezone, row.catch_up, row.most, row.next_run_at, row.reckoned_at)
@@ -60,40 +43,24 @@ class SqliteSchedules:
     def enable(self, schedule: str, *, enabled: bool, next_run_at: float | None, now: float) -> bool:
         return self._changed("enable_schedule", (enabled, next_run_at, now, schedule))
 
-    def remove(self, schedule: str) -> bool:
-        return self._changed("remove_schedule", (schedule,))
-
-    def fires(self, schedule: str, *, limit: int, offset: int) -> list[FiredRow]:
-        return [FiredRow(*row) for row in self._fetch(SQL["list_fires"], (schedule, limit, offset))]
-
-    def count_fires(self, since: float) -> tuple[int, int, int]:
-        every, completed, lost = self._fetch(SQL["count_fires"], (since,))[0]
-        return every, completed, lost
-
     # -- firing by the clock -----------------------------------------------------------------------------------------
 
-    def any(self) -> bool:
-        return bool(self._fetch(SQL["any_schedule"], ()))
-
     def next_due(self, needs: Sequence[str], *, but: Sequence[str]) -> float | None:
-        found: float | None = self._fetch(SQL["next_due"], (json.dumps(needs), json.dumps(but)))[0][0]
+        found: float | None = self._fetch("next_due", (json.dumps(needs), json.dumps(but)))[0][0]
         return found
-
-    def any_ahead(self, until: float) -> bool:
-        return bool(self._fetch(SQL["any_ahead"], (until,))[0][0])
 
     def fire_due(
         self, now: float, needs: Sequence[str], *, but: Sequence[str], limit: int, decide: Decide
     ) -> Fired:
         with self._transaction() as db:
-            rows = _taken(db, "take_due", (now, json.dumps(needs), json.dumps(but), limit))
+            rows = self._taken(db, "take_due", (now, json.dumps(needs), json.dumps(but), limit))
             firing = decide(rows)
             db.executemany(SQL["advance_schedule"], firing.advances)
             return Fired(len(rows), self._fire(db, firing))
 
     def reckon_ahead(self, until: float, *, but: Sequence[str], limit: int, decide: Decide) -> int:
         with self._transaction() as db:
-            rows = _taken(db, "take_ahead", (until, json.dumps(but), limit))
+            rows = self._taken(db, "take_ahead", (until, json.dumps(but), limit))
             db.executemany(SQL["advance_schedule"], decide(rows).advances)
         return len(rows)
 
@@ -113,7 +80,7 @@ class SqliteSchedules:
     def claim_triggers(self, runner: str, needs: Sequence[str]) -> list[ScheduleRow]:
         with self._transaction() as db:
             db.execute(SQL["claim_triggers"], (runner, json.dumps(needs)))
-            return _taken(db, "owned_triggers", (runner,))
+            return self._taken(db, "owned_triggers", (runner,))
 
     def note_poll(self, row: ScheduleRow, *, now: float, next_at: float, fire: TriggerFire | None) -> str:
         with self._transaction() as db:
@@ -128,23 +95,19 @@ class SqliteSchedules:
             db.execute(SQL["note_fire"], (now, row.id))
             return "fired"
 
-    def release_triggers(self, runner: str) -> None:
-        self._changed("release_triggers", (runner,))
-
     # -- statements --------------------------------------------------------------------------------------------------
 
     def _changed(self, name: str, parameters: Sequence[Any]) -> bool:
         with self._transaction() as db:
             return db.execute(SQL[name], parameters).rowcount > 0
 
-    def _schedules(self, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
-        return list(map(_schedule, self._fetch(SQL[name], parameters)))
+    def _fetch(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        return self._read(SQL[name], parameters)
 
+    def _taken(self, db: sqlite3.Connection, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
+        return list(map(self._schedule, db.execute(SQL[name], parameters).fetchall()))
 
-def _taken(db: sqlite3.Connection, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
-    return list(map(_schedule, db.execute(SQL[name], parameters).fetchall()))
-
-
-def _schedule(row: Sequence[Any]) -> ScheduleRow:
-    found = ScheduleRow(*row)
-    return found._replace(enabled=bool(found.enabled), allow_concurrent=bool(found.allow_concurrent))
+    @staticmethod
+    def _schedule(row: Sequence[Any]) -> ScheduleRow:
+        found = ScheduleRow(*row)
+        return found._replace(enabled=bool(found.enabled), allow_concurrent=bool(found.allow_concurrent))
