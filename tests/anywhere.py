@@ -5,10 +5,11 @@ import itertools
 import psycopg
 import pytest
 
+import cloaca
 from cloaca.runner import config, waiting
 from cloaca.store.postgres import store
 from tests import databases, postgres
-from tests.world import runners
+from tests.world import runners, workflow_of
 
 _numbers = itertools.count(1)
 
@@ -58,3 +59,17 @@ def make_runner(database_url):
 def runner(make_runner):
     """A runner on a new database."""
     return make_runner()
+
+
+@pytest.fixture
+def client(database_url):
+    with cloaca.Client(database_url) as client:
+        yield client
+
+
+@pytest.fixture
+def double():
+    def double(context, *, n: int = 1):
+        context["n"] = n * 2
+
+    return workflow_of("double", double)

@@ -1,3 +1,3 @@
-from tests.anywhere import make_runner, postgres_database, postgres_url, runner, sqlite_url  # noqa: F401 - fixtures
+from tests.anywhere import client, double, make_runner, postgres_database, postgres_url, runner, sqlite_url  # noqa: F401 - fixtures
 from tests.tenancy import guarded, runner_of  # noqa: F401 - fixtures
 from tests.world import _own_world  # noqa: F401 - a fixture

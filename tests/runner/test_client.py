@@ -12,20 +12,6 @@ from tests.world import SOON, run, workflow_of
 pytestmark = pytest.mark.usefixtures("impatience")
 
 
-@pytest.fixture
-def client(database_url):
-    with cloaca.Client(database_url) as client:
-        yield client
-
-
-@pytest.fixture
-def double():
-    def double(context, *, n: int = 1):
-        context["n"] = n * 2
-
-    return workflow_of("double", double)
-
-
 def test_what_it_starts_waits_until_a_runner_takes_it(client, make_runner):
     handle = client.start("double", {"n": 21})
     assert (handle.workflow_name, handle.status, handle.wait(0)) == ("double", "Pending", False)

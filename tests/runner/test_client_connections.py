@@ -20,20 +20,6 @@ from tests.world import SOON, run, workflow_of
 pytestmark = pytest.mark.usefixtures("impatience")
 
 
-@pytest.fixture
-def client(database_url):
-    with cloaca.Client(database_url) as client:
-        yield client
-
-
-@pytest.fixture
-def double():
-    def double(context, *, n: int = 1):
-        context["n"] = n * 2
-
-    return workflow_of("double", double)
-
-
 async def awaited(handle):
     return await handle
 

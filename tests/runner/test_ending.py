@@ -19,6 +19,9 @@ def test_shutdown_may_be_called_again_and_from_many_threads(make_runner):
     for thread in threads:
         thread.join()
     runner.shutdown()
+    assert not runner.is_running
+    with pytest.raises(cloaca.RunnerError, match="the runner was shut down"):
+        runner.execute("hello")
 
 
 def test_shutdown_has_ended_when_any_call_of_it_returns(make_runner):

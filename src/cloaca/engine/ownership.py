@@ -17,8 +17,9 @@ from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.takeover import RELEASED_AT_ONCE, Takeover
 from cloaca.engine.turn import Turn
 from cloaca.errors import DatabaseError
-from cloaca.model.execution import ExecutionState, Failed, Failure, StoredAttempt, restore
+from cloaca.model.execution import ExecutionState, Failed, Failure, StoredAttempt
 from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
+from cloaca.model.restore import restore
 from cloaca.model.states import TaskStatus
 from cloaca.model.values import encode
 from cloaca.model.view import View

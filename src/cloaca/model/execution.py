@@ -8,7 +8,6 @@ which throws it away and loads it again from its rows whenever a commit did not 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import NamedTuple, assert_never
 
 from cloaca.model.delta import Delta
@@ -80,6 +79,23 @@ class TimedOut(NamedTuple):
 
 
 Event = Succeeded | Failed | RetryDue | TimedOut
+
+
+class StoredAttempt(NamedTuple):
+    """An attempt as read back from the database."""
+
+    task: str
+    attempt: int
+    status: str
+    delta: str | None
+    error: str | None
+    reason: str | None
+    started_at: float | None
+    finished_at: float | None
+    retry_at: float | None
+    crashes: int
+    charges: int
+    alone: bool
 
 
 class AttemptRow(NamedTuple):
@@ -249,7 +265,7 @@ def begin(state: ExecutionState) -> Decision:
     """
     decision = Decision()
     for node in state.graph.roots:
-        _open_or_put_off(state, node, state.started_at, decision)
+        open_or_put_off(state, node, state.started_at, decision)
     return decision
 
 
@@ -343,7 +359,7 @@ def _settle(state: ExecutionState, node: int, status: TaskStatus, decision: Deci
         node, status = settled.pop()
         state.status[node] = status
         state.open -= 1
-        _release(state, node)
+        release(state, node)
         for child in state.graph.children[node]:
             state.waiting[child] -= 1
             if state.waiting[child] or state.status[child] is not PENDING:
@@ -366,7 +382,7 @@ def _open(state: ExecutionState, node: int, decision: Decision) -> None:
         decision.ready.append(node)
 
 
-def _open_or_put_off(state: ExecutionState, node: int, now: float, decision: Decision) -> None:
+def open_or_put_off(state: ExecutionState, node: int, now: float, decision: Decision) -> None:
     """Make a node ready, or let an event skip it: no row can be written yet."""
     if _why_skipped(state, node):
         decision.retries.append((now, node, state.attempt(node)))
@@ -390,17 +406,17 @@ def _skip(state: ExecutionState, node: int, reason: str, decision: Decision) -> 
     # A suspect that is skipped after all has a row under its number.
     _write(state, decision, state.row(node, state.attempts.get(node, 0), SKIPPED, reason=reason))
     state.leave(node, None)
-    _block_below(state, node)
+    block_below(state, node)
 
 
-def _block_below(state: ExecutionState, node: int) -> None:
+def block_below(state: ExecutionState, node: int) -> None:
     """What depends on a skipped node is skipped too, unless the node's own rule has skipped it."""
     if node in state.blocked and (state.expired or node not in state.graph.rules):
         for child in state.graph.children[node]:
             state.blocked.setdefault(child, state.blocked[node])
 
 
-def _release(state: ExecutionState, node: int) -> None:
+def release(state: ExecutionState, node: int) -> None:
     """Drop the views that nobody will read again now that ``node`` is decided."""
     for source in state.graph.reads[node]:
         state.uses[source] -= 1
@@ -453,87 +469,3 @@ def _is_handled(state: ExecutionState, node: int) -> bool:
         and graph.ids[node] in graph.rules[child].handles()
         for child in graph.children[node]
     )
-
-
-class StoredAttempt(NamedTuple):
-    """An attempt as read back from the database."""
-
-    task: str
-    attempt: int
-    status: str
-    delta: str | None
-    error: str | None
-    reason: str | None
-    started_at: float | None
-    finished_at: float | None
-    retry_at: float | None
-    crashes: int
-    charges: int
-    alone: bool
-
-
-def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float) -> Decision:
-    """Bring a new state to where its stored attempts say it was.
-
-    Returns:
-        What to do now: which nodes are ready, which wait for a retry. It holds no rows, and no finish: an execution
-        whose last task was settled was finished in the same transaction.
-    """
-    decision = Decision()
-    latest: dict[int, StoredAttempt] = {}
-    for stored in attempts:
-        node = state.graph.index[stored.task]
-        if stored.status in (COMPLETED, FAILED, SKIPPED):
-            state.history.append(_summary(state, stored))
-        if node not in latest or stored.attempt >= latest[node].attempt:
-            latest[node] = stored
-    for node in state.graph.order:
-        _restore_node(state, node, latest.get(node))
-    for node, status in enumerate(state.status):
-        if status is PENDING and not state.waiting[node]:
-            _restore_open(state, node, latest.get(node), now, decision)
-    return decision
-
-
-def _summary(state: ExecutionState, stored: StoredAttempt) -> AttemptRow:
-    return AttemptRow(
-        state.id, stored.task, stored.attempt, stored.status, None, stored.error, stored.reason, stored.started_at,
-        stored.finished_at, stored.retry_at, state.owner, state.fence,
-    )  # fmt: skip
-
-
-def _restore_node(state: ExecutionState, node: int, stored: StoredAttempt | None) -> None:
-    if stored is None:
-        return
-    if stored.status == COMPLETED:
-        state.leave(node, Delta.from_text(stored.delta or "{}"))
-    elif stored.status == SKIPPED:
-        state.leave(node, None)
-        _block_below(state, node)
-    elif stored.status == FAILED and stored.retry_at is None:
-        failure = Failure.from_text(stored.error) if stored.error else Failure("Error", "", "")
-        state.failures[node] = failure
-        state.leave(node, None)
-        for child in state.graph.children[node]:
-            state.blocked.setdefault(child, state.graph.ids[node])
-    else:
-        return
-    state.status[node] = TaskStatus(stored.status)
-    state.open -= 1
-    _release(state, node)
-    for child in state.graph.children[node]:
-        state.waiting[child] -= 1
-
-
-def _restore_open(
-    state: ExecutionState, node: int, stored: StoredAttempt | None, now: float, decision: Decision
-) -> None:
-    if stored is not None:
-        attempt = stored.attempt + 1 if stored.status == FAILED else stored.attempt
-        state.attempts[node] = attempt
-        if stored.status == "Suspect":
-            state.suspects[node] = stored
-        if stored.retry_at is not None and stored.retry_at > now:
-            decision.retries.append((stored.retry_at, node, attempt))
-            return
-    _open_or_put_off(state, node, now, decision)

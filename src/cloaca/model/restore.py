@@ -1,0 +1,89 @@
+"""Bringing the state of an execution to where its stored attempts say it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cloaca.model.delta import Delta
+from cloaca.model.execution import (
+    COMPLETED,
+    FAILED,
+    PENDING,
+    SKIPPED,
+    AttemptRow,
+    Decision,
+    ExecutionState,
+    Failure,
+    StoredAttempt,
+    block_below,
+    open_or_put_off,
+    release,
+)  # fmt: skip
+from cloaca.model.states import TaskStatus
+
+
+def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float) -> Decision:
+    """Bring a new state to where its stored attempts say it was.
+
+    Returns:
+        What to do now: which nodes are ready, which wait for a retry. It holds no rows, and no finish: an execution
+        whose last task was settled was finished in the same transaction.
+    """
+    decision = Decision()
+    latest: dict[int, StoredAttempt] = {}
+    for stored in attempts:
+        node = state.graph.index[stored.task]
+        if stored.status in (COMPLETED, FAILED, SKIPPED):
+            state.history.append(_summary(state, stored))
+        if node not in latest or stored.attempt >= latest[node].attempt:
+            latest[node] = stored
+    for node in state.graph.order:
+        _restore_node(state, node, latest.get(node))
+    for node, status in enumerate(state.status):
+        if status is PENDING and not state.waiting[node]:
+            _restore_open(state, node, latest.get(node), now, decision)
+    return decision
+
+
+def _summary(state: ExecutionState, stored: StoredAttempt) -> AttemptRow:
+    return AttemptRow(
+        state.id, stored.task, stored.attempt, stored.status, None, stored.error, stored.reason, stored.started_at,
+        stored.finished_at, stored.retry_at, state.owner, state.fence,
+    )  # fmt: skip
+
+
+def _restore_node(state: ExecutionState, node: int, stored: StoredAttempt | None) -> None:
+    if stored is None:
+        return
+    if stored.status == COMPLETED:
+        state.leave(node, Delta.from_text(stored.delta or "{}"))
+    elif stored.status == SKIPPED:
+        state.leave(node, None)
+        block_below(state, node)
+    elif stored.status == FAILED and stored.retry_at is None:
+        failure = Failure.from_text(stored.error) if stored.error else Failure("Error", "", "")
+        state.failures[node] = failure
+        state.leave(node, None)
+        for child in state.graph.children[node]:
+            state.blocked.setdefault(child, state.graph.ids[node])
+    else:
+        return
+    state.status[node] = TaskStatus(stored.status)
+    state.open -= 1
+    release(state, node)
+    for child in state.graph.children[node]:
+        state.waiting[child] -= 1
+
+
+def _restore_open(
+    state: ExecutionState, node: int, stored: StoredAttempt | None, now: float, decision: Decision
+) -> None:
+    if stored is not None:
+        attempt = stored.attempt + 1 if stored.status == FAILED else stored.attempt
+        state.attempts[node] = attempt
+        if stored.status == "Suspect":
+            state.suspects[node] = stored
+        if stored.retry_at is not None and stored.retry_at > now:
+            decision.retries.append((stored.retry_at, node, attempt))
+            return
+    open_or_put_off(state, node, now, decision)
