@@ -12,7 +12,7 @@ from benchmarks.crowd import crowd
 from benchmarks.fairness import behind_a_crowd
 from benchmarks.figures import HEADINGS, Figure, table
 from benchmarks.idle import idle
-from benchmarks.memory import after_many, beyond_the_window
+from benchmarks.memory import after_many, beyond_the_window, deferred
 from benchmarks.schedules import lateness
 from benchmarks.sharing import sharing
 from benchmarks.sizes import FULL, QUICK, Sizes
@@ -43,6 +43,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "context": large_context,
     "memory": after_many,
     "window": beyond_the_window,
+    "deferred": deferred,
     "startup": startup,
     "pg-w1": one_at_a_time_on_postgres,
     "pg-w2": at_once_on_postgres,

@@ -6,6 +6,7 @@ import os
 import threading
 from typing import Any
 
+import cloaca
 from benchmarks import shapes
 from benchmarks.figures import Bound, Figure, shown
 from benchmarks.library import LibraryOnFile
@@ -52,6 +53,58 @@ def _added_by(library: LibraryOnFile, number: int) -> float:
     for _ in range(0, number, BATCH):
         library.run_many("chain", [INPUT] * BATCH)
     return resident_mb() - before
+
+
+def deferred(sizes: Sizes, folder: str) -> list[Figure]:
+    """What bodies take up that have deferred, sync ones with a thread each and async ones with none."""
+    figures = []
+    for kind, number, bound in (("sync", sizes.deferred, 40), ("async", sizes.deferred_async, 100)):
+        own = os.path.join(folder, kind)
+        os.makedirs(own)
+        with Place(_windowed, own, 2 * number) as place:
+            added = place.run(_added_by_deferred, kind, number)
+        name = f"{number:,} {kind} bodies deferred on 4 slots"
+        figures.append(Figure(name, added, "MB", Bound("at most", bound)))
+    return figures
+
+
+_goes_on = threading.Event()
+
+
+def _added_by_deferred(library: LibraryOnFile, kind: str, number: int) -> float:
+    with cloaca.WorkflowBuilder("deferred") as builder:
+        cloaca.task(id="wait")(_waits_async if kind == "async" else _waits)
+    deferring = builder.build()
+    library.learn("other", {"other": (shapes.nothing, ())})
+    _goes_on.set()
+    library.runner.execute(deferring)
+    _goes_on.clear()
+    _has_deferred.clear()
+    before = resident_mb()
+    handles = library.runner.start_many(deferring, [INPUT] * number)
+    while len(_has_deferred) < number:
+        library.run("other", INPUT)  # others have the slots meanwhile
+    added = resident_mb() - before
+    _goes_on.set()
+    for handle in handles:
+        handle.result()
+    return added
+
+
+_has_deferred: set[str] = set()
+
+
+def _waits(_: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    handle.defer_until(lambda: _asked(handle), poll_interval_ms=500)
+
+
+async def _waits_async(_: cloaca.Context, handle: cloaca.TaskHandle) -> None:
+    await handle.defer_until_async(lambda: _asked(handle), poll_interval_ms=500)
+
+
+def _asked(handle: cloaca.TaskHandle) -> bool:
+    _has_deferred.add(handle.execution_id)
+    return _goes_on.is_set()
 
 
 _open = threading.Event()

@@ -28,6 +28,8 @@ class Sizes:
     finished: int = 10_000
     window: int = 10_000
     windows: int = 10
+    deferred: int = 1_000
+    deferred_async: int = 10_000
     process_rounds: int = 15
     backlog: int = 4_000
     backlog_rounds: int = 5

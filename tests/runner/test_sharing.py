@@ -2,6 +2,8 @@
 
 import threading
 
+import psycopg
+
 import cloaca
 from tests.world import SOON, workflow_of
 
@@ -116,3 +118,33 @@ def test_a_memory_database_reads_while_it_writes():
         for handle in handles:
             assert runner.get_execution(handle.execution_id).workflow_name == "double"
         assert [handle.result(SOON)["n"] for handle in handles] == [n * 2 for n in range(200)]
+
+
+def test_a_runner_needs_at_most_three_connections(postgres_url, postgres_database):
+    """Whatever it does: turns, reads, schedules, waits for what another runner runs."""
+    workflow_of("any", lambda context: None, id="only")
+    most = []
+
+    def count():
+        with psycopg.connect(postgres_database, application_name="counts") as db:
+            counted = "select count(*) from pg_stat_activity where datname = current_database() and application_name = %s"
+            most.append(db.execute(counted, ("counted",)).fetchone()[0])
+
+    with (
+        cloaca.DefaultRunner(f"{postgres_url}&application_name=counted") as runner,
+        cloaca.Client(postgres_url) as client,
+    ):
+        runner.register_cron_workflow("any", "0 0 1 1 *", "UTC")
+        runner.execute("any")
+        count()
+        handles = [client.start("any") for _ in range(20)]
+
+        def work(number):
+            runner.get_handle(handles[number].execution_id).result(SOON)
+            runner.list_executions()
+            runner.list_cron_schedules()
+            count()
+
+        assert not in_threads(20, work)
+        count()
+    assert 1 <= max(most) <= 3
