@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 
+from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import Connection, qualified
 from cloaca.store.rows import StartRow
 from cloaca.store.schedule_table import ScheduleTable
@@ -63,7 +64,7 @@ class PostgresSchedules(ScheduleTable):
             rows = self._taken(db, "take_due", (now, list(needs), list(but), limit))
             firing = decide(rows)
             if firing.advances:
-                self._execute(db, "advance_schedule", _columns(firing.advances))
+                self._execute(db, "advance_schedule", columns(firing.advances))
             return Fired(len(rows), self._fire(db, firing))
 
         fired: Fired = self._in_transaction(fire)
@@ -74,7 +75,7 @@ class PostgresSchedules(ScheduleTable):
         def reckon(db: Connection) -> int:
             rows = self._taken(db, "take_ahead", (until, list(but), limit))
             if advances := decide(rows).advances:
-                self._execute(db, "advance_schedule", _columns(advances))
+                self._execute(db, "advance_schedule", columns(advances))
             return len(rows)
 
         return self._in_transaction(reckon)
@@ -84,10 +85,10 @@ class PostgresSchedules(ScheduleTable):
 
     def _start_new(self, db: Connection, fires: Sequence[FireRow], starts: Sequence[StartRow]) -> int:
         """Start the executions of instants that have not fired before; how many there are."""
-        new = {row[0] for row in self._execute(db, "add_fire", _columns(fires)).fetchall()}
+        new = {row[0] for row in self._execute(db, "add_fire", columns(fires)).fetchall()}
         started = [start for start in starts if start.id in new]
         if started:
-            db.execute(self._start, _columns(started), prepare=True)
+            db.execute(self._start, columns(started), prepare=True)
         return len(started)
 
     def _tell_of(self, executions: int) -> None:
@@ -150,7 +151,3 @@ class PostgresSchedules(ScheduleTable):
 
     def _taken(self, db: Connection, name: str, parameters: Sequence[Any]) -> list[ScheduleRow]:
         return list(map(self._schedule, self._execute(db, name, parameters).fetchall()))
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
