@@ -69,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for report in pool.imap_unordered(_run, work, chunksize=1):
             violations += len(report.violations)
             _print(str(report))
+        # The end of the block would terminate workers while the pool still makes new ones, and may wait for one for ever.
+        pool.close()
+        pool.join()
     _print(f"violations {violations}, {time.monotonic() - began:.0f} s")
     if violations:
         again = f"--minutes {options.minutes:g} --seed {seed} --database {options.database}"

@@ -101,6 +101,9 @@ def shapes_in(series: Iterable[Series]) -> int:
 def _in_workers(work: list[Callable[[], Figures]], workers: int) -> Iterable[Figures]:
     with multiprocessing.get_context("fork").Pool(workers) as pool:
         yield from pool.imap_unordered(_run, work, chunksize=1)
+        # Ended, not terminated, which may wait for a worker for ever.
+        pool.close()
+        pool.join()
 
 
 def _run(work: Callable[[], Figures]) -> Figures:
