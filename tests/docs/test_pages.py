@@ -84,6 +84,12 @@ def test_the_readme_has_the_command_that_does_it_all(name):
         assert (ROOT / path).is_file(), path
 
 
+def test_the_readme_has_the_command_that_builds_the_site():
+    """``.ci/run`` runs it."""
+    (command,) = [block for block in blocks_of(ROOT / "README.md") if block.mark == ("command", "docs")]
+    assert command.text.endswith(".venv/bin/zensical build --strict\n")
+
+
 def test_no_document_installs_somebody_elses_distribution():
     written = [
         *pages(),
