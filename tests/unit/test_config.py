@@ -26,6 +26,8 @@ DEFAULTS = {
     "retry_attempts": 0,
     "enable_logging": True,
     "log_level": "INFO",
+    "metrics": False,
+    "tracing": False,
     "on_version_change": "continue",
     "crash_limit": 3,
     "heartbeat_seconds": 10,
@@ -44,6 +46,8 @@ DEFAULTS = {
 }
 
 REFUSED = [
+    ("metrics", 9090),
+    ("tracing", "otlp"),
     ("max_concurrent_tasks", 0),
     ("max_concurrent_tasks", 2.0),
     ("max_concurrent_tasks", True),
@@ -90,6 +94,7 @@ def test_a_setting_has_its_default_in_every_form(name, default):
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_a_setting_can_be_given_and_set(name):
     values = {"log_level": "DEBUG", "on_version_change": "wait", "encoders": {set: sorted}}
+    values |= {"metrics": True, "tracing": True}
     value = values.get(name, False if DEFAULTS[name] is True else 20)
     changed = Config()
     setattr(changed, name, value)

@@ -20,6 +20,7 @@ from cloaca.model.execution import Decision, Event, ExecutionState, TimedOut, ad
 from cloaca.model.values import Encoders
 from cloaca.store.rows import Existing, Known, Waiting
 from cloaca.store.store import Store
+from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.engine")
 
@@ -40,12 +41,14 @@ class Core:
         settings: EngineSettings,
         encoders: Encoders | None = None,
         make_callbacks: Callable[[Callable[[CalledBack], None], Encoders | None], Callbacks] = Callbacks,
+        observer: Observer | None = None,
     ) -> None:
         self.store = store
         self.executors = executors
         self.clock = clock
         self.inbox = inbox
         self.settings = settings
+        self.observer = observer
         self.completions = Completions()
         self.callbacks = make_callbacks(inbox.put, encoders)
         self.runner = ""

@@ -38,7 +38,7 @@ from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
 from cloaca.engine.watch import Watch
 from cloaca.errors import DatabaseError, RunnerError
-from cloaca.executors.job import Outcome, lease_lost, timeout_failure
+from cloaca.executors.job import Outcome, lease_lost, mark_ready, timeout_failure
 from cloaca.model.execution import ExecutionState, Failed, FinishRow, RetryDue, Succeeded, begin
 from cloaca.model.view import View
 from cloaca.store.rows import StartRow
@@ -75,7 +75,8 @@ class Engine:
         self.suspects = Suspects(core, self.watch)
         self.heartbeat = Heartbeat(core)
         self.ownership = Ownership(core, self.heartbeat, find_workflow, make_id)
-        self.committer = Committer(core, self.ownership, self.suspects, pause)
+        make_committer = _committer_that_tells() if core.observer else Committer
+        self.committer = make_committer(core, self.ownership, self.suspects, pause)
         self._pause = pause
         self.thread: threading.Thread | None = None
         self.ended: BaseException | None = None
@@ -333,6 +334,8 @@ class Engine:
         self.core.callbacks.call(turn.calls)
         if turn.ready and not self._stop and (startable := self.core.startable(turn.ready)):
             self.watch.expect(startable)
+            if self.core.observer is not None:
+                mark_ready(startable, self.core.clock.monotonic())
             self.core.executors.submit(startable)
         self.suspects.act()
         for request in turn.starting:
@@ -377,6 +380,12 @@ class Engine:
         for message in self._take_all():
             if isinstance(message, StartRequest) and self.ended is not None:
                 self.core.refuse(message, self.ended)
+
+
+def _committer_that_tells() -> type[Committer]:
+    from cloaca.engine.observed import ObservedCommitter  # noqa: PLC0415 - loaded by those who have telemetry
+
+    return ObservedCommitter
 
 
 def _size(message: Any) -> int:

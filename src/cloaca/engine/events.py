@@ -31,7 +31,7 @@ class StartRequest:
             by the id that was asked for, once the start is durable; or with the error that refused it.
     """
 
-    __slots__ = ("answer", "executions", "size", "version", "workflow")
+    __slots__ = ("answer", "executions", "origin", "size", "version", "workflow")
 
     def __init__(
         self, workflow: Workflow, version: str, executions: list[NewExecution], answer: Answer | None = None
@@ -40,6 +40,8 @@ class StartRequest:
         self.version = version
         self.executions = executions
         self.answer = answer
+        self.origin: object = None
+        """What telemetry remembers the caller by."""
         self.size = sum(len(new.input) for new in executions)
 
 

@@ -109,6 +109,10 @@ class Executors:
         is_full = self._async is not None and self._async.slots.waiting
         return self._sync.slots.load + (2 * self.capacity if is_full else 0)
 
+    def slots(self) -> dict[str, Slots]:
+        """By kind of body; those of async ones once there was one."""
+        return {kind: executor.slots for kind, executor in zip(("sync", "async"), self._all, strict=False)}
+
     def running(self) -> list[Job]:
         """The jobs that hold a slot."""
         return [job for executor in self._all for job in executor.slots.running()]

@@ -246,6 +246,8 @@ class Ownership:
         ]
         decision.ready = [node for node in decision.ready if node not in exhausted]
         core.adopt(state, decision, turn)
+        if core.observer is not None:
+            core.observer.claimed(state.id, state.graph.name)
         for node in exhausted:
             self._charge(state, node, turn)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cloaca.authoring.task import Task
@@ -24,7 +24,7 @@ class Job:
     """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall) are set when a slot takes it."""
 
     __slots__ = (
-        "attempt", "execution_id", "fence", "interruption", "node", "noted", "started", "started_at", "task",
+        "attempt", "execution_id", "fence", "interruption", "node", "noted", "ready", "started", "started_at", "task",
         "timeout_seconds", "view", "waits", "wake", "workflow_name",
     )  # fmt: skip
 
@@ -47,6 +47,8 @@ class Job:
         self.task = task
         self.view = view
         self.timeout_seconds = timeout_seconds
+        self.ready: float
+        """When it was ready to run, by the monotonic clock; set only where telemetry asks."""
         self.started = 0.0
         self.started_at = 0.0
         self.interruption: Interruption | None = None
@@ -57,6 +59,12 @@ class Job:
         """Whether its body waits for an execution that it has started."""
         self.noted = False
         """Whether it is known to the engine's watch as running for long."""
+
+    @property
+    def waited_seconds(self) -> float | None:
+        """From when it was ready until a slot took it; ``None`` where nobody has noted when it was."""
+        ready = getattr(self, "ready", None)
+        return None if ready is None else self.started - ready
 
     @property
     def cancelled(self) -> bool:
@@ -81,6 +89,12 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.execution_id}/{self.task.id} attempt {self.attempt}>"
+
+
+def mark_ready(jobs: Iterable[Job], now: float) -> None:
+    """Note since when these wait for a slot."""
+    for job in jobs:
+        job.ready = now
 
 
 class Outcome:

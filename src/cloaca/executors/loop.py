@@ -15,6 +15,7 @@ from cloaca.executors.forked import leave_if_forked
 from cloaca.executors.job import Interruption, Job, Outcome, failure_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
+from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.executors")
 
@@ -33,11 +34,13 @@ class LoopExecutor:
         clock: Clock,
         deliver: Callable[[Outcome], None],
         encoders: Encoders | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.slots = Slots(slots, clock)
         self._clock = clock
         self._deliver = deliver
         self._encoders = encoders
+        self._observer = observer
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._ended = False
         self._process = os.getpid()
@@ -138,6 +141,8 @@ class LoopExecutor:
     async def _run(self, job: Job) -> None:
         attempt = CurrentAttempt(job, self.slots, self.wake, self._clock)
         current_attempt.set(attempt)
+        if self._observer is not None:
+            self._observer.attempt_started(job)
         delta = failure = None
         try:
             context = Context.over(job.view, self._encoders)
@@ -149,6 +154,8 @@ class LoopExecutor:
         finally:
             self._tasks.pop(id(job), None)
             attempt.ended = True
+        if self._observer is not None:
+            self._observer.attempt_ended(job, failure and str(failure))
         finished_at = job.started_at + self._clock.monotonic() - job.started
         # Delivered before the slot is free: an executor that looks idle has told all it knows.
         self._deliver(Outcome(job, delta, failure, finished_at))

@@ -91,6 +91,11 @@ class Slots:
         return len(self._queue) + len(self._exclusive) + len(self._running) - self._lent
 
     @property
+    def busy(self) -> int:
+        """How many slots are taken."""
+        return len(self._running) - self._lent
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing runs."""
         return not self.waiting and not self._running

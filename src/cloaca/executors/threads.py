@@ -16,6 +16,7 @@ from cloaca.executors.forked import leave_if_forked
 from cloaca.executors.job import Interruption, Job, Outcome, failure_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
+from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.executors")
 
@@ -41,12 +42,14 @@ class ThreadExecutor:
         deliver: Callable[[Outcome], None],
         settle: Callable[[Outcome], None] | None = None,
         encoders: Encoders | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.slots = Slots(slots, clock)
         self._clock = clock
         self._deliver = deliver
         self._settle = settle or deliver
         self._encoders = encoders
+        self._observer = observer
         self._idle: list[threading.Lock] = []
         self._untold: set[Outcome] = set()
         """Outcomes whose slots are free already."""
@@ -151,6 +154,8 @@ class ThreadExecutor:
     def _outcome(self, job: Job) -> Outcome:
         attempt = CurrentAttempt(job, self.slots, self.wake, self._clock)
         current_attempt.set(attempt)
+        if self._observer is not None:
+            self._observer.attempt_started(job)
         delta = failure = None
         try:
             context = Context.over(job.view, self._encoders)
@@ -160,5 +165,7 @@ class ThreadExecutor:
             leave_if_forked(self._process, error)
             failure = self._failure_of(error)
         attempt.ended = True
+        if self._observer is not None:
+            self._observer.attempt_ended(job, failure and str(failure))
         elapsed = self._clock.monotonic() - job.started
         return Outcome(job, delta, failure, job.started_at + elapsed)

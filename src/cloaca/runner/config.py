@@ -35,6 +35,16 @@ def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _is_registry(value: Any) -> bool:
+    return isinstance(value, bool) or (
+        callable(getattr(value, "register", None)) and hasattr(value, "collect")
+    )
+
+
+def _is_tracing(value: Any) -> bool:
+    return isinstance(value, bool) or callable(getattr(value, "get_tracer", None))
+
+
 def _one_of(*choices: str) -> tuple[str, Callable[[Any], bool]]:
     """A setting that is one of these texts: its rule, and whether a value keeps it."""
     named = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
@@ -83,6 +93,8 @@ SETTINGS: dict[str, _Setting] = {
     "max_concurrent_workflows": _Setting(5, _POSITIVE, lambda v: _is_whole(v, 1)),
     "enable_logging": _Setting(True, _FLAG, _is_flag),
     "log_level": _Setting("INFO", *_one_of("DEBUG", "INFO", "WARNING", "ERROR")),
+    "metrics": _Setting(False, "True, False or a registry of prometheus_client", _is_registry),
+    "tracing": _Setting(False, "True, False or a TracerProvider of OpenTelemetry", _is_tracing),
 }
 
 ALIASES = {
@@ -131,6 +143,10 @@ class DefaultRunnerConfig:
     - ``enable_logging`` (True): ``False`` silences the logger ``cloaca`` in the whole process, errors included.
     - ``log_level`` ("INFO"): of the logger ``cloaca``, in the whole process; ``"INFO"`` leaves it as ``logging`` has
       it. No handler is installed: without one Python prints warnings and errors to stderr.
+    - ``metrics`` (False): keep metrics for Prometheus, with ``True`` in the default registry of ``prometheus_client``;
+      needs the extra ``prometheus``.
+    - ``tracing`` (False): make a span of each execution and each attempt, with ``True`` by the global tracer provider of
+      OpenTelemetry; needs the extra ``opentelemetry``.
 
     Raises:
         ConfigurationError: A name that does not exist, with the nearest that does, or a value that cannot be; by the
@@ -169,6 +185,8 @@ class DefaultRunnerConfig:
     max_concurrent_workflows: int
     enable_logging: bool
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+    metrics: Any
+    tracing: Any
 
     def __init__(self, **settings: Any) -> None:
         for name, setting in SETTINGS.items():

@@ -42,6 +42,7 @@ from cloaca.runner.result import WorkflowResult
 from cloaca.runner.schedules import Schedules
 from cloaca.runner.scheduling import Scheduling
 from cloaca.runner.stores import store_of
+from cloaca.runner.telemetry import attach, observer_of
 from cloaca.runner.waiting import Signal, check_no_callback, check_no_loop
 from cloaca.runner.workflows import Workflows
 from cloaca.store.postgres.names import check_name
@@ -104,11 +105,13 @@ class DefaultRunner(Executions, Schedules):
         self._workflows = Workflows(same_version=settings.same_version)
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._store = store_of(database_url, schema=schema)
+        self._observer = observer_of(self._config)
         self._engine = self._assemble(settings)
         core = self._engine.core
         self._scheduling = Scheduling(
             self._store, self._config, clock=core.clock, runner=lambda: core.runner,
             started=lambda: self._inbox.put(WorkAnnounced()), spawn=self._spawn_poll,
+            observer=self._observer,
         )  # fmt: skip
         core.patrolled = self._scheduling.look
         super().__init__(
@@ -129,6 +132,7 @@ class DefaultRunner(Executions, Schedules):
         logs.warn_of_no_bound(logger, self._config)
         self._unsubscribe = registry.subscribe(self._registered)
         _running.add(self)
+        self._detach = attach(self._observer, core)
 
     def _registered(self, name: str) -> None:
         self._inbox.put(Registered(name))
@@ -156,17 +160,18 @@ class DefaultRunner(Executions, Schedules):
         threading.Thread(target=poll, name=name, daemon=True).start()
 
     def _assemble(self, settings: EngineSettings) -> Engine:
-        clock, config, inbox = self._make_clock(), self._config, self._inbox
+        clock, config, inbox, observer = self._make_clock(), self._config, self._inbox, self._observer
 
         def make_async() -> Executor:
             slots = config.max_concurrent_async_tasks
             return self._loop_executor()(
-                slots=slots, clock=clock, deliver=inbox.put, encoders=config.encoders
+                slots=slots, clock=clock, deliver=inbox.put, encoders=config.encoders, observer=observer
             )
 
         threads = ThreadExecutor(
             slots=config.max_concurrent_tasks, clock=clock, deliver=inbox.put, encoders=config.encoders,
             settle=lambda outcome: engine.deliver(outcome),  # noqa: PLW0108 - the engine is made below
+            observer=observer,
         )  # fmt: skip
         core = Core(
             self._store,
@@ -175,6 +180,7 @@ class DefaultRunner(Executions, Schedules):
             inbox=inbox,
             settings=settings,
             encoders=config.encoders,
+            observer=observer,
         )
         engine = Engine(core, find_workflow=self._workflows.find, make_id=new_id, pause=time.sleep)
         return engine
@@ -345,7 +351,10 @@ class DefaultRunner(Executions, Schedules):
         executions = [
             new_execution(context, self._encoders, idempotency_key, workflow=found) for context in contexts
         ]
-        return StartRequest(found, found.version, executions)
+        request = StartRequest(found, found.version, executions)
+        if self._observer is not None:
+            request.origin = self._observer.origin()
+        return request
 
     def _input_of(self, workflow: str, context: Input) -> dict[str, str]:
         return input_of(context, self._encoders, workflow=self._workflows.find(workflow))
@@ -422,6 +431,7 @@ class DefaultRunner(Executions, Schedules):
         if self._engine.thread is not None:
             self._engine.thread.join()
         self._engine.core.executors.close()
+        self._detach()
         self._store.close()
 
     @property

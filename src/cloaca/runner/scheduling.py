@@ -10,6 +10,7 @@ from cloaca.authoring import registry
 from cloaca.clock import Clock, new_id
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.store.store import Store
+from cloaca.telemetry.observer import Observer
 
 if TYPE_CHECKING:
     from cloaca.schedules.polling import Spawn
@@ -34,6 +35,7 @@ class Scheduling:
         runner: Callable[[], str],
         started: Callable[[], None],
         spawn: Spawn,
+        observer: Observer | None = None,
     ) -> None:
         self._store = store
         self._config = config
@@ -41,6 +43,7 @@ class Scheduling:
         self._runner = runner
         self._started = started
         self._spawn = spawn
+        self._observer = observer
         self._lock = threading.Lock()
         self._scheduler: Scheduler | None = None
         self._ended = not config.enable_cron_scheduling
@@ -82,7 +85,9 @@ class Scheduling:
         settings = SchedulerSettings(
             float(config.cron_poll_interval_seconds), config.cron_max_catchup_executions
         )
-        around = Surroundings(self._runner, registry.registered_names, registry.triggers, self._started)
+        around = Surroundings(
+            self._runner, registry.registered_names, registry.triggers, self._started, self._observer
+        )
         return Scheduler(
             self._store.schedules, around, settings=settings, clock=self._clock, make_id=new_id,
             encoders=config.encoders, wait=self._clock.wait, spawn=self._spawn,

@@ -10,6 +10,7 @@ from cloaca.model.catchup import CatchUp, Due, due, first_from
 from cloaca.model.cron import Cron
 from cloaca.schedules.starts import MakeId, clock_fire
 from cloaca.store.schedules import Advance, Firing, ScheduleRow, ScheduleStore
+from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.schedules")
 
@@ -33,12 +34,19 @@ class ClockFiring:
     """
 
     def __init__(
-        self, schedules: ScheduleStore, *, needs: Callable[[], Sequence[str]], make_id: MakeId, most: int
+        self,
+        schedules: ScheduleStore,
+        *,
+        needs: Callable[[], Sequence[str]],
+        make_id: MakeId,
+        most: int,
+        observer: Observer | None = None,
     ) -> None:
         self._schedules = schedules
         self._needs = needs
         self._make_id = make_id
         self._most = most
+        self._observer = observer
         self._put_aside: set[str] = set()
         """Schedules that cannot be understood here: made by a newer release, or in a zone that is not installed."""
 
@@ -52,6 +60,8 @@ class ClockFiring:
                 now, needs, but=self._aside, limit=TAKEN_AT_ONCE, decide=lambda rows: self._firing(rows, now)
             )
             started += fired.executions
+            if self._observer is not None and fired.executions:
+                self._observer.fired(fired.executions, max(0.0, now - next_due))
             if not fired.schedules:
                 # Others are firing them in this moment.
                 return now + AGAIN_SECONDS, started

@@ -17,6 +17,7 @@ from cloaca.schedules.firing import ClockFiring
 from cloaca.schedules.polling import Polling, Spawn, by_need, daemon
 from cloaca.schedules.starts import MakeId
 from cloaca.store.schedules import ScheduleStore
+from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.schedules")
 
@@ -44,6 +45,7 @@ class Surroundings(NamedTuple):
     triggers: Callable[[], list[AnyTrigger]]
     started: Callable[[], None]
     """Called when executions wait to be claimed."""
+    observer: Observer | None = None
 
 
 class Scheduler:
@@ -71,7 +73,9 @@ class Scheduler:
         self._clock = clock
         self._make_id = make_id
         self._wait = wait
-        self._firing = ClockFiring(schedules, needs=self._needs, make_id=make_id, most=settings.most)
+        self._firing = ClockFiring(
+            schedules, needs=self._needs, make_id=make_id, most=settings.most, observer=around.observer
+        )
         self._polling = Polling(
             schedules, clock=clock, make_id=make_id, encoders=encoders, fired=around.started, asked=self._nudge,
             spawn=spawn, pause=wait,

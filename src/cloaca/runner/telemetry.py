@@ -1,0 +1,61 @@
+"""What a runner's configuration means for telemetry: whom it tells of what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from cloaca.engine.core import Core
+from cloaca.errors import ConfigurationError
+from cloaca.runner.config import DefaultRunnerConfig
+from cloaca.telemetry.observer import Observer, Observers, Snapshot
+
+
+def observer_of(config: DefaultRunnerConfig) -> Observer | None:
+    """Whom to tell; ``None`` where nobody asks, and then nothing more is loaded.
+
+    Raises:
+        ConfigurationError: The extra that a setting needs is not installed.
+    """
+    observers = [make(config) for make in (_metrics, _tracing)]
+    asked = [observer for observer in observers if observer is not None]
+    return Observers(asked) if asked else None
+
+
+def _metrics(config: DefaultRunnerConfig) -> Observer | None:
+    if config.metrics is False:
+        return None
+    try:
+        from cloaca.telemetry.prometheus import metrics_in  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        _refuse("metrics", "prometheus", error)
+    return metrics_in(None if config.metrics is True else config.metrics)
+
+
+def _tracing(config: DefaultRunnerConfig) -> Observer | None:
+    if config.tracing is False:
+        return None
+    try:
+        from cloaca.telemetry.opentelemetry import Tracing  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        _refuse("tracing", "opentelemetry", error)
+    return Tracing(None if config.tracing is True else config.tracing)
+
+
+def _refuse(setting: str, extra: str, error: ModuleNotFoundError) -> NoReturn:
+    raise ConfigurationError(
+        f"{setting} needs the module {error.name!r}, which is not installed: pip install 'pycloaca[{extra}]'"
+    ) from error
+
+
+def attach(observer: Observer | None, core: Core) -> Callable[[], None]:
+    """Let the observer look at an engine, until what is returned is called."""
+    if observer is None:
+        return lambda: None
+    from cloaca.engine.observed import snapshot  # noqa: PLC0415 - loaded by those who have telemetry
+
+    def look() -> Snapshot:
+        return snapshot(core)
+
+    observer.attached(look)
+    return lambda: observer.detached(look)

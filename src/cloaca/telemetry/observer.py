@@ -1,0 +1,177 @@
+"""What telemetry is told of; the engine and the executors know no more of it than this."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+logger = logging.getLogger("cloaca.telemetry")
+
+
+class Named(Protocol):
+    """A task."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+
+class Attempt(Protocol):
+    """What is seen of a job: its clock readings are set once a slot has taken it."""
+
+    @property
+    def execution_id(self) -> str: ...
+    @property
+    def workflow_name(self) -> str: ...
+    @property
+    def task(self) -> Named: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def started(self) -> float: ...
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def cancelled(self) -> bool: ...
+    @property
+    def waited_seconds(self) -> float | None: ...
+
+
+class Started(NamedTuple):
+    """An execution whose start is committed; ``is_held`` where it runs here, ``origin`` as captured by the observer."""
+
+    execution_id: str
+    workflow: str
+    at: float
+    is_held: bool
+    origin: object
+
+
+class Settled(NamedTuple):
+    """An attempt whose end is committed: ``outcome`` is completed, failed, retried or skipped."""
+
+    workflow: str
+    task: str
+    outcome: str
+    seconds: float | None
+    """How long its body took; ``None`` where none ran."""
+
+
+class Ended(NamedTuple):
+    """An execution whose end is committed."""
+
+    execution_id: str
+    workflow: str
+    status: str
+    error: str | None
+    at: float
+
+
+class Committed(NamedTuple):
+    """What one transaction has made durable, how many rows and seconds it took, and which executions are held."""
+
+    started: Sequence[Started]
+    settled: Sequence[Settled]
+    ended: Sequence[Ended]
+    rows: int
+    seconds: float
+    held: Collection[str]
+
+
+class Slotted(NamedTuple):
+    """The slots of one kind of bodies."""
+
+    capacity: int
+    busy: int
+    waiting: int
+    """How many attempts wait for one."""
+
+
+class Snapshot(NamedTuple):
+    """What a runner is doing at this moment; ``slots`` by kind of body."""
+
+    held: int
+    messages: int
+    backlog: bool
+    slots: Mapping[str, Slotted]
+
+
+class Observer(Protocol):
+    """Told of what happens, in the thread in which it does: it must be quick, and may be called by many at once."""
+
+    def attached(self, look: Callable[[], Snapshot]) -> None:
+        """A runner works; what it is doing can be looked at until it is detached."""
+
+    def detached(self, look: Callable[[], Snapshot]) -> None:
+        """That runner has ended: what it held is handed over."""
+
+    def origin(self) -> object:
+        """What the caller of a start is to be remembered by, in the caller's thread."""
+
+    def claimed(self, execution_id: str, workflow: str) -> None:
+        """An execution was taken up from the database."""
+
+    def committed(self, turn: Committed) -> None:
+        """A turn is durable; nothing that follows from it has begun."""
+
+    def attempt_started(self, attempt: Attempt) -> None:
+        """A body is about to be called, in this context."""
+
+    def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
+        """It has returned, or raised this; in the same context. Nothing of it is durable yet."""
+
+    def fired(self, executions: int, late_seconds: float) -> None:
+        """Schedules have started executions in one transaction, so long after the earliest of their instants."""
+
+
+class Observers:
+    """Tells several, in order, and lets none of them do harm."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+        self._has_failed = False
+
+    def attached(self, look: Callable[[], Snapshot]) -> None:
+        """See ``Observer``."""
+        self._tell(lambda observer: observer.attached(look))
+
+    def detached(self, look: Callable[[], Snapshot]) -> None:
+        """See ``Observer``."""
+        self._tell(lambda observer: observer.detached(look))
+
+    def origin(self) -> object:
+        """Of the one that remembers callers, if one does."""
+        found: list[object] = []
+        self._tell(lambda observer: found.append(observer.origin()))
+        return next((one for one in found if one is not None), None)
+
+    def claimed(self, execution_id: str, workflow: str) -> None:
+        """See ``Observer``."""
+        self._tell(lambda observer: observer.claimed(execution_id, workflow))
+
+    def committed(self, turn: Committed) -> None:
+        """See ``Observer``."""
+        self._tell(lambda observer: observer.committed(turn))
+
+    def attempt_started(self, attempt: Attempt) -> None:
+        """See ``Observer``."""
+        self._tell(lambda observer: observer.attempt_started(attempt))
+
+    def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
+        """See ``Observer``."""
+        self._tell(lambda observer: observer.attempt_ended(attempt, error))
+
+    def fired(self, executions: int, late_seconds: float) -> None:
+        """See ``Observer``."""
+        self._tell(lambda observer: observer.fired(executions, late_seconds))
+
+    def _tell(self, call: Callable[[Observer], object]) -> None:
+        for observer in self._observers:
+            try:
+                call(observer)
+            except Exception:
+                # Exporters are the user's: a broken one loses its numbers, not an execution.
+                if not self._has_failed:
+                    self._has_failed = True
+                    logger.exception("telemetry failed: executions go on, and later failures are not logged")

@@ -1,0 +1,189 @@
+"""The spans that a runner makes, and in which context bodies run."""
+
+import asyncio
+import logging
+import threading
+
+import pytest
+from opentelemetry import baggage, context, trace
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import cloaca
+from tests.world import SOON, workflow_of
+
+
+class Traces:
+    """A provider, and the spans that have ended under it."""
+
+    def __init__(self):
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.tracer = self.provider.get_tracer("test")
+
+    def of(self, name):
+        return [span for span in self.exporter.get_finished_spans() if span.name == name]
+
+    def one(self, name):
+        (span,) = self.of(name)
+        return span
+
+
+@pytest.fixture
+def traces():
+    return Traces()
+
+
+def is_below(span, other):
+    return span.parent is not None and span.parent.span_id == other.context.span_id
+
+
+def facts(span):
+    return {name.removeprefix("cloaca."): value for name, value in span.attributes.items()}
+
+
+def test_what_a_body_opens_is_below_its_attempt_below_the_execution_below_the_caller(make_runner, traces):
+    with cloaca.WorkflowBuilder("etl"):
+
+        @cloaca.task
+        def fetch(context):
+            with traces.tracer.start_as_current_span("query"):
+                pass
+
+        @cloaca.task(dependencies=[fetch])
+        async def load(context):
+            await asyncio.sleep(0)
+            with traces.tracer.start_as_current_span("write"):
+                pass
+
+    runner = make_runner(tracing=traces.provider)
+    with traces.tracer.start_as_current_span("request"):
+        result = runner.execute("etl")
+    execution, fetch, load = traces.one("workflow etl"), traces.one("task fetch"), traces.one("task load")
+    assert is_below(execution, traces.one("request"))
+    assert is_below(fetch, execution)
+    assert is_below(traces.one("query"), fetch)
+    assert is_below(load, execution)
+    assert is_below(traces.one("write"), load)
+    ids = {"execution_id": result.execution_id, "workflow": "etl"}
+    assert facts(execution) == ids | {"status": "Completed"}
+    assert facts(fetch) == ids | {"task": "fetch", "attempt": 1}
+    assert execution.start_time <= fetch.start_time <= fetch.end_time <= load.start_time <= load.end_time
+
+
+def test_every_attempt_has_a_span_and_says_how_it_failed(make_runner, traces):
+    def load(context):
+        raise ValueError("no route")
+
+    workflow_of("etl", load, retry_attempts=1, retry_delay_ms=1)
+    make_runner(tracing=traces.provider).execute("etl")
+    spans = traces.of("task load")
+    assert [span.attributes["cloaca.attempt"] for span in spans] == [1, 2]
+    assert [span.status.description for span in spans] == ["ValueError: no route"] * 2
+    execution = traces.one("workflow etl")
+    assert not execution.status.is_ok
+    assert execution.status.description == "task 'load' failed: ValueError: no route"
+    assert facts(execution)["status"] == "Failed"
+
+
+def test_an_execution_that_a_body_starts_is_below_its_attempt(make_runner, traces):
+    workflow_of("child", lambda context: None, id="only")
+    runner = make_runner(tracing=traces.provider)
+
+    def parent(context):
+        runner.execute("child")
+
+    workflow_of("parent", parent)
+    runner.execute("parent")
+    assert is_below(traces.one("workflow child"), traces.one("task parent"))
+
+
+def test_many_started_at_once_are_all_below_the_caller_with_its_baggage(make_runner, traces):
+    def body(given):
+        given["tenant"] = baggage.get_baggage("tenant")
+
+    workflow_of("many", body)
+    runner = make_runner(tracing=traces.provider)
+    token = context.attach(baggage.set_baggage("tenant", "acme"))
+    with traces.tracer.start_as_current_span("batch"):
+        handles = runner.start_many("many", [{}, {}, {}])
+    context.detach(token)
+    assert [handle.result(SOON)["tenant"] for handle in handles] == ["acme"] * 3
+    assert all(is_below(span, traces.one("batch")) for span in traces.of("workflow many"))
+
+
+def test_without_a_caller_an_execution_begins_a_trace_of_its_own(make_runner, traces):
+    workflow_of("alone", lambda context: None, id="only")
+    runner = make_runner(tracing=traces.provider)
+    for _ in range(2):
+        runner.execute("alone")
+    one, other = traces.of("workflow alone")
+    assert one.parent is other.parent is None
+    assert one.context.trace_id != other.context.trace_id
+
+
+def test_what_another_process_has_started_is_found_by_its_id(make_runner, traces):
+    workflow_of("claimed", lambda context: None, id="only")
+    make_runner("sqlite:///shared.db", tracing=traces.provider)
+    with cloaca.Client("sqlite:///shared.db") as client:
+        handle = client.start("claimed")
+        handle.result(SOON)
+    execution, task = traces.one("workflow claimed"), traces.one("task only")
+    assert facts(execution)["claimed"] is True
+    assert execution.attributes["cloaca.execution_id"] == handle.execution_id
+    assert is_below(task, execution)
+
+
+def test_an_execution_that_is_handed_over_goes_on_in_a_span_of_the_next_runner(make_runner, traces):
+    runs, may_end = threading.Event(), threading.Event()
+
+    def body(context):
+        runs.set()
+        may_end.wait(SOON)
+
+    workflow_of("gated", body)
+    runner = make_runner("sqlite:///shared.db", tracing=traces.provider)
+    handle = runner.start("gated")
+    assert runs.wait(SOON)
+    runner.shutdown(timeout=0)
+    may_end.set()
+    make_runner("sqlite:///shared.db", tracing=traces.provider).get_handle(handle.execution_id).result(SOON)
+    first, second = traces.of("workflow gated")
+    assert facts(first)["handed_over"] is True
+    assert facts(second)["claimed"] is True
+    assert facts(first)["execution_id"] == facts(second)["execution_id"]
+
+
+def test_the_global_provider_is_used_where_none_is_given(make_runner, traces, monkeypatch):
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", traces.provider)
+    workflow_of("plain", lambda context: None, id="only")
+    make_runner(tracing=True).execute("plain")
+    assert traces.one("task only")
+
+
+def test_a_body_of_a_runner_without_tracing_runs_in_no_span(make_runner, traces):
+    def body(context):
+        context["is_recording"] = trace.get_current_span().is_recording()
+
+    workflow_of("plain", body)
+    with traces.tracer.start_as_current_span("request"):
+        assert make_runner().execute("plain")["is_recording"] is False
+
+
+class Broken(SpanProcessor):
+    def on_start(self, span, parent_context=None):
+        raise RuntimeError("the collector is gone")
+
+
+def test_telemetry_that_fails_fails_no_execution_and_is_logged_once(make_runner, caplog):
+    provider = TracerProvider()
+    provider.add_span_processor(Broken())
+    workflow_of("plain", lambda context: None, id="only")
+    runner = make_runner(tracing=provider)
+    for _ in range(3):
+        assert runner.execute("plain").status == "Completed"
+    logged = [record for record in caplog.records if record.name == "cloaca.telemetry"]
+    assert [record.levelno for record in logged] == [logging.ERROR]
+    assert "the collector is gone" in caplog.text
