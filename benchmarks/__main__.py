@@ -28,6 +28,7 @@ from benchmarks.speed import (
     wear,
 )
 from benchmarks.startup import startup
+from benchmarks.telemetry import telemetry
 
 Benchmark = Callable[[Sizes, str], list[Figure]]
 
@@ -51,6 +52,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "crowd": crowd,
     "idle": idle,
     "lateness": lateness,
+    "telemetry": telemetry,
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
 import cloaca
-from cloaca.telemetry import prometheus
+from cloaca.telemetry import tallies
 from cloaca.telemetry.prometheus import metrics_in
 from tests.world import SOON, run, workflow_of
 
@@ -114,7 +114,7 @@ def test_true_means_the_default_registry(make_runner):
 
 
 def test_the_number_of_series_is_bounded(make_runner, registry, monkeypatch):
-    monkeypatch.setattr(prometheus, "MOST_SERIES", 2)
+    monkeypatch.setattr(tallies, "MOST_SERIES", 2)
     runner = make_runner(metrics=registry)
     for number in range(4):
         workflow_of(f"w{number}", lambda context: None, id="only")

@@ -9,6 +9,7 @@ from opentelemetry import baggage, context, trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
 import cloaca
 from tests.world import SOON, workflow_of
@@ -17,9 +18,9 @@ from tests.world import SOON, workflow_of
 class Traces:
     """A provider, and the spans that have ended under it."""
 
-    def __init__(self):
+    def __init__(self, **settings):
         self.exporter = InMemorySpanExporter()
-        self.provider = TracerProvider()
+        self.provider = TracerProvider(**settings)
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = self.provider.get_tracer("test")
 
@@ -187,3 +188,15 @@ def test_telemetry_that_fails_fails_no_execution_and_is_logged_once(make_runner,
     logged = [record for record in caplog.records if record.name == "cloaca.telemetry"]
     assert [record.levelno for record in logged] == [logging.ERROR]
     assert "the collector is gone" in caplog.text
+
+
+def test_an_execution_that_is_not_sampled_has_no_spans_and_neither_have_its_bodies(make_runner):
+    traces = Traces(sampler=ParentBased(ALWAYS_OFF))
+
+    def body(context):
+        with traces.tracer.start_as_current_span("query") as span:
+            context["trace"] = span.get_span_context().trace_id != 0
+
+    workflow_of("unsampled", body)
+    assert make_runner(tracing=traces.provider).execute("unsampled")["trace"] is True
+    assert traces.exporter.get_finished_spans() == ()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, ParamSpec, Protocol
 
 logger = logging.getLogger("cloaca.telemetry")
+
+_P = ParamSpec("_P")
 
 
 class Named(Protocol):
@@ -129,49 +131,34 @@ class Observers:
     """Tells several, in order, and lets none of them do harm."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
-        self._observers = observers
         self._has_failed = False
-
-    def attached(self, look: Callable[[], Snapshot]) -> None:
-        """See ``Observer``."""
-        self._tell(lambda observer: observer.attached(look))
-
-    def detached(self, look: Callable[[], Snapshot]) -> None:
-        """See ``Observer``."""
-        self._tell(lambda observer: observer.detached(look))
+        self.attached = self._to_all([one.attached for one in observers])
+        self.detached = self._to_all([one.detached for one in observers])
+        self.claimed = self._to_all([one.claimed for one in observers])
+        self.committed = self._to_all([one.committed for one in observers])
+        self.attempt_started = self._to_all([one.attempt_started for one in observers])
+        self.attempt_ended = self._to_all([one.attempt_ended for one in observers])
+        self.fired = self._to_all([one.fired for one in observers])
+        self._origins = [one.origin for one in observers]
 
     def origin(self) -> object:
         """Of the one that remembers callers, if one does."""
         found: list[object] = []
-        self._tell(lambda observer: found.append(observer.origin()))
+        self._to_all([lambda origin=origin: found.append(origin()) for origin in self._origins])()
         return next((one for one in found if one is not None), None)
 
-    def claimed(self, execution_id: str, workflow: str) -> None:
-        """See ``Observer``."""
-        self._tell(lambda observer: observer.claimed(execution_id, workflow))
+    def _to_all(self, calls: Sequence[Callable[_P, object]]) -> Callable[_P, None]:
+        def tell(*arguments: _P.args, **named: _P.kwargs) -> None:
+            for call in calls:
+                try:
+                    call(*arguments, **named)
+                except Exception as error:
+                    # Exporters are the user's: a broken one loses its numbers, not an execution.
+                    self._log_once(error)
 
-    def committed(self, turn: Committed) -> None:
-        """See ``Observer``."""
-        self._tell(lambda observer: observer.committed(turn))
+        return tell
 
-    def attempt_started(self, attempt: Attempt) -> None:
-        """See ``Observer``."""
-        self._tell(lambda observer: observer.attempt_started(attempt))
-
-    def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
-        """See ``Observer``."""
-        self._tell(lambda observer: observer.attempt_ended(attempt, error))
-
-    def fired(self, executions: int, late_seconds: float) -> None:
-        """See ``Observer``."""
-        self._tell(lambda observer: observer.fired(executions, late_seconds))
-
-    def _tell(self, call: Callable[[Observer], object]) -> None:
-        for observer in self._observers:
-            try:
-                call(observer)
-            except Exception:
-                # Exporters are the user's: a broken one loses its numbers, not an execution.
-                if not self._has_failed:
-                    self._has_failed = True
-                    logger.exception("telemetry failed: executions go on, and later failures are not logged")
+    def _log_once(self, error: Exception) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            logger.error("telemetry failed: executions go on, later failures are not logged", exc_info=error)

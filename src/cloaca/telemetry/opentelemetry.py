@@ -84,6 +84,10 @@ class Tracing:
         """See ``Observer``: what the body opens is below the attempt's span."""
         held = self._executions.get(attempt.execution_id)
         context = Context() if held is None else held[1]
+        if held is not None and not held[0].is_recording():
+            # Of a trace that is not sampled: the body's own spans learn it from the execution's.
+            attach(context)
+            return
         span = self._tracer.start_span(
             f"task {attempt.task.id}", context, start_time=_nanoseconds(attempt.started_at),
             attributes={

@@ -3,105 +3,53 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter as Tally
 from collections.abc import Callable, Iterator
-from typing import Any
 from weakref import WeakKeyDictionary
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from cloaca.telemetry.observer import Attempt, Committed, Snapshot
-
-MOST_SERIES = 1000
-"""Of one metric: what comes beyond them is counted under ``OTHER``."""
-
-OTHER = "(other)"
+from cloaca.telemetry.tallies import Counts, Distributions
 
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
-"""Buckets of what bodies take and wait for."""
+"""Bounds of what bodies take and wait for."""
 
 COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
 LATE_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 3600)
 
-
-class _Series:
-    """The series of one metric by their labels, of which there is a bounded number."""
-
-    def __init__(self, metric: Any) -> None:
-        self._metric = metric
-        self._known: dict[tuple[str, ...], Any] = {}
-
-    def of(self, *labels: str) -> Any:
-        """The series of these labels, or the one for all that is too much."""
-        found = self._known.get(labels)
-        if found is None:
-            is_full = len(self._known) >= MOST_SERIES
-            found = self._metric.labels(*([OTHER] * len(labels) if is_full else labels))
-            if not is_full:
-                self._known[labels] = found
-        return found
+STARTED = "Executions whose start this process has committed."
+CLAIMED = "Executions taken up from the database: from clients, schedules, other runners."
+FINISHED = "Executions whose end this process has committed, by status."
+ATTEMPTS = "Attempts that have ended: completed, failed for good, retried (failed, and tried again), skipped."
+FIRES = "Executions that schedules have started here."
+RAN = "How long bodies have run."
+WAITED = "From when an attempt was ready until it had a slot."
+COMMITS = "How long the transactions of turns have taken."
+WRITTEN = "How many rows these have written."
+LATE = "How long after its instant a schedule has fired, the earliest where several have at once."
 
 
 class Metrics:
-    """What is told of the runners of this process, in one registry."""
+    """What is told of the runners of this process.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    They are counted here and not in metrics of ``prometheus_client``, which take a lock for each number of each attempt.
+    """
+
+    def __init__(self) -> None:
         self._looks: list[Callable[[], Snapshot]] = []
-        workflow, task = ("workflow",), ("workflow", "task")
-        self._started = _Series(
-            Counter(
-                "cloaca_executions_started", "Executions whose start this process has committed.", workflow,
-                registry=registry,
-            )
-        )  # fmt: skip
-        self._claimed = _Series(
-            Counter(
-                "cloaca_executions_claimed",
-                "Executions taken up from the database: from clients, schedules, other runners.", workflow,
-                registry=registry,
-            )
-        )  # fmt: skip
-        self._finished = _Series(
-            Counter(
-                "cloaca_executions_finished", "Executions whose end this process has committed, by status.",
-                (*workflow, "status"), registry=registry,
-            )
-        )  # fmt: skip
-        self._attempts = _Series(
-            Counter(
-                "cloaca_attempts",
-                "Attempts that have ended: completed, failed for good, retried (failed, and tried again), skipped.",
-                (*task, "outcome"), registry=registry,
-            )
-        )  # fmt: skip
-        self._ran = _Series(
-            Histogram(
-                "cloaca_attempt_duration_seconds", "How long bodies have run.", task, registry=registry,
-                buckets=SECONDS,
-            )
-        )  # fmt: skip
-        self._waited = Histogram(
-            "cloaca_slot_wait_seconds", "From when an attempt was ready until it had a slot.", registry=registry,
-            buckets=SECONDS,
-        )  # fmt: skip
-        self._commits = Histogram(
-            "cloaca_commit_duration_seconds", "How long the transactions of turns have taken.", registry=registry,
-            buckets=COMMIT_SECONDS,
-        )  # fmt: skip
-        self._rows = Histogram(
-            "cloaca_commit_rows", "How many rows these have written.", registry=registry, buckets=ROWS
-        )
-        self._fires = Counter(
-            "cloaca_schedule_executions", "Executions that schedules have started here.", registry=registry
-        )
-        self._late = Histogram(
-            "cloaca_schedule_lateness_seconds",
-            "How long after its instant a schedule has fired, the earliest where several have at once.",
-            registry=registry, buckets=LATE_SECONDS,
-        )  # fmt: skip
-        registry.register(self)
+        self._lock = threading.Lock()
+        self._started, self._claimed, self._finished = Counts(), Counts(), Counts()
+        self._attempts, self._fires = Counts(), Counts()
+        self._ran, self._waited = Distributions(SECONDS), Distributions(SECONDS)
+        self._commits, self._rows = Distributions(COMMIT_SECONDS), Distributions(ROWS)
+        self._late = Distributions(LATE_SECONDS)
 
     # -- what is told ----------------------------------------------------------------------------------------------
 
@@ -119,52 +67,87 @@ class Metrics:
 
     def claimed(self, execution_id: str, workflow: str) -> None:  # noqa: ARG002 - ids are no labels
         """See ``Observer``."""
-        self._claimed.of(workflow).inc()
+        with self._lock:
+            self._claimed.add(workflow)
 
     def committed(self, turn: Committed) -> None:
         """See ``Observer``."""
-        self._commits.observe(turn.seconds)
-        self._rows.observe(turn.rows)
-        _count(self._started, Tally((one.workflow,) for one in turn.started))
-        _count(self._attempts, Tally((one.workflow, one.task, one.outcome) for one in turn.settled))
-        _count(self._finished, Tally((one.workflow, one.status) for one in turn.ended))
-        for workflow, task, _, seconds in turn.settled:
-            if seconds is not None:
-                self._ran.of(workflow, task).observe(seconds)
+        with self._lock:
+            self._commits.observe(turn.seconds)
+            self._rows.observe(turn.rows)
+            for start in turn.started:
+                self._started.add(start.workflow)
+            for workflow, task, outcome, seconds in turn.settled:
+                self._attempts.add(workflow, task, outcome)
+                if seconds is not None:
+                    self._ran.observe(seconds, workflow, task)
+            for ended in turn.ended:
+                self._finished.add(ended.workflow, ended.status)
 
     def attempt_started(self, attempt: Attempt) -> None:
         """See ``Observer``."""
-        if (waited := attempt.waited_seconds) is not None:
-            self._waited.observe(waited)
+        waited = attempt.waited_seconds
+        if waited is not None:
+            with self._lock:
+                self._waited.observe(waited)
 
     def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
         """See ``Observer``: it is counted once it is committed."""
 
     def fired(self, executions: int, late_seconds: float) -> None:
         """See ``Observer``."""
-        self._fires.inc(executions)
-        self._late.observe(late_seconds)
+        with self._lock:
+            self._fires.add(number=executions)
+            self._late.observe(late_seconds)
 
-    # -- what is looked at -----------------------------------------------------------------------------------------
+    # -- what is shown ---------------------------------------------------------------------------------------------
+
+    def describe(self) -> list[Metric]:
+        """What ``collect`` gives: its names are what a registry keeps apart."""
+        return list(self.collect())
 
     def collect(self) -> Iterator[Metric]:
-        """The gauges, looked at now; over all runners of this process that keep their metrics here."""
+        """All metrics; the gauges are looked at now, over all runners of this process that keep their metrics here."""
+        with self._lock:
+            kept = [*self._counters(), *self._histograms()]
+        yield from kept
         seen = [look() for look in list(self._looks)]
-        plain = {
-            "cloaca_executions_held": (
-                "Executions that this process holds.", sum(one.held for one in seen)
-            ),
-            "cloaca_inbox_messages": (
-                "Messages that wait for the next turn.", sum(one.messages for one in seen)
-            ),
-            "cloaca_backlog": (
-                "1 where executions that nobody owns may wait in the database, when last looked at.",
-                any(one.backlog for one in seen),
-            ),
-        }  # fmt: skip
-        for name, (text, value) in plain.items():
-            yield GaugeMetricFamily(name, text, value=value)
+        yield from _gauges(seen)
         yield from _gauges_of_slots(seen)
+
+    def _counters(self) -> Iterator[Metric]:
+        for name, text, counts, labels in (
+            ("cloaca_executions_started", STARTED, self._started, ("workflow",)),
+            ("cloaca_executions_claimed", CLAIMED, self._claimed, ("workflow",)),
+            ("cloaca_executions_finished", FINISHED, self._finished, ("workflow", "status")),
+            ("cloaca_attempts", ATTEMPTS, self._attempts, ("workflow", "task", "outcome")),
+            ("cloaca_schedule_executions", FIRES, self._fires, ()),
+        ):
+            family = CounterMetricFamily(name, text, labels=labels)
+            for values, number in counts.items():
+                family.add_metric(values, number)
+            yield family
+
+    def _histograms(self) -> Iterator[Metric]:
+        for name, text, values, labels in (
+            ("cloaca_attempt_duration_seconds", RAN, self._ran, ("workflow", "task")),
+            ("cloaca_slot_wait_seconds", WAITED, self._waited, ()),
+            ("cloaca_commit_duration_seconds", COMMITS, self._commits, ()),
+            ("cloaca_commit_rows", WRITTEN, self._rows, ()),
+            ("cloaca_schedule_lateness_seconds", LATE, self._late, ()),
+        ):
+            family = HistogramMetricFamily(name, text, labels=labels)
+            for named, buckets, total in values.items():
+                family.add_metric(named, buckets, total)
+            yield family
+
+
+def _gauges(seen: list[Snapshot]) -> Iterator[Metric]:
+    held, messages = sum(one.held for one in seen), sum(one.messages for one in seen)
+    yield GaugeMetricFamily("cloaca_executions_held", "Executions that this process holds.", held)
+    yield GaugeMetricFamily("cloaca_inbox_messages", "Messages that wait for the next turn.", messages)
+    backlog = "1 where executions that nobody owns may wait in the database, when last looked at."
+    yield GaugeMetricFamily("cloaca_backlog", backlog, any(one.backlog for one in seen))
 
 
 def _gauges_of_slots(seen: list[Snapshot]) -> Iterator[Metric]:
@@ -179,11 +162,6 @@ def _gauges_of_slots(seen: list[Snapshot]) -> Iterator[Metric]:
     return iter((slots, running, waiting))
 
 
-def _count(series: _Series, tally: Tally[tuple[str, ...]]) -> None:
-    for labels, number in tally.items():
-        series.of(*labels).inc(number)
-
-
 _kept: WeakKeyDictionary[CollectorRegistry, Metrics] = WeakKeyDictionary()
 _lock = threading.Lock()
 
@@ -194,5 +172,7 @@ def metrics_in(registry: CollectorRegistry | None) -> Metrics:
     with _lock:
         found = _kept.get(registry)
         if found is None:
-            found = _kept[registry] = Metrics(registry)
+            found = Metrics()
+            registry.register(found)
+            _kept[registry] = found
         return found

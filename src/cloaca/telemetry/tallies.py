@@ -1,0 +1,91 @@
+"""Counting and measuring by labels, of which a bounded number is kept apart; whoever uses it holds a lock."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+Labels = tuple[str, ...]
+
+MOST_SERIES = 1000
+"""Of one metric: what comes beyond them is counted under ``OTHER``."""
+
+OTHER = "(other)"
+
+
+class Counts:
+    """A number for each combination of labels."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[Labels, float] = {}
+
+    def add(self, *labels: str, number: float = 1) -> None:
+        """Count these."""
+        known = self._known
+        if labels not in known and len(known) >= MOST_SERIES:
+            labels = (OTHER,) * len(labels)
+        known[labels] = known.get(labels, 0) + number
+
+    def items(self) -> list[tuple[Labels, float]]:
+        """All of them."""
+        return list(self._known.items())
+
+
+class Distribution:
+    """How many of some values are at most each bound."""
+
+    __slots__ = ("_bounds", "_counts", "_sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    @property
+    def sum(self) -> float:
+        """Of all values."""
+        return self._sum
+
+    def cumulated(self) -> Iterator[tuple[str, float]]:
+        """Each bound, as Prometheus writes it, and how many values are at most as large.
+
+        >>> sizes = Distribution((1, 10))
+        >>> for size in (1, 7, 70):
+        ...     sizes.observe(size)
+        >>> list(sizes.cumulated())
+        [('1.0', 1), ('10.0', 2), ('+Inf', 3)]
+        """
+        total = 0
+        for bound, count in zip((*map(float, self._bounds), "+Inf"), self._counts, strict=True):
+            total += count
+            yield str(bound), total
+
+
+class Distributions:
+    """A distribution for each combination of labels."""
+
+    __slots__ = ("_bounds", "_known")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._known: dict[Labels, Distribution] = {}
+
+    def observe(self, value: float, *labels: str) -> None:
+        """Count a value."""
+        found = self._known.get(labels)
+        if found is None:
+            if len(self._known) >= MOST_SERIES:
+                labels = (OTHER,) * len(labels)
+            found = self._known.setdefault(labels, Distribution(self._bounds))
+        found.observe(value)
+
+    def items(self) -> list[tuple[Labels, list[tuple[str, float]], float]]:
+        """Labels, cumulated counts and sum of all of them."""
+        return [(labels, list(one.cumulated()), one.sum) for labels, one in self._known.items()]
