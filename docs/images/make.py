@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 STYLE = """
   .panel { fill: #ffffff; stroke: #d0d7de }
@@ -131,10 +132,20 @@ def turn() -> str:
     return picture(676, 214, "One turn: drain, decide, commit, act", parts)
 
 
+def nightly() -> str:
+    """The workflow that docs/drawing.md starts with, as it draws itself."""
+    page = Path(__file__).parents[1].joinpath("drawing.md").read_text(encoding="utf-8")
+    source = page.partition("```python\n")[2].partition("print(")[0]
+    made: dict[str, Any] = {}
+    exec(source, made)  # noqa: S102 - a page of this documentation
+    drawn: str = made["nightly"].to_svg()
+    return drawn
+
+
 def main() -> None:
     """Write all pictures."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
-    for name, drawing in (("resume", resume()), ("turn", turn())):
+    for name, drawing in (("nightly", nightly()), ("resume", resume()), ("turn", turn())):
         (folder / f"{name}.svg").write_text(drawing, encoding="utf-8")
 
 

@@ -130,7 +130,7 @@ def _anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_a_page_names_exist(page):
     named = re.findall(
-        r"`((?:src|tests|docs|examples|benchmarks)/[\w./-]+|(?:cli|runner|engine|store|executors|authoring|model)/[\w./-]+)`",
+        r"`((?:src|tests|docs|examples|benchmarks)/[\w./-]+|(?:cli|runner|engine|store|executors|authoring|drawing|model)/[\w./-]+)`",
         page.read_text(encoding="utf-8"),
     )
     for path in named:

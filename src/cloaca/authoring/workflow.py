@@ -14,6 +14,7 @@ from cloaca.model.graph import Graph
 
 if TYPE_CHECKING:
     from cloaca.authoring.params import Param
+    from cloaca.drawing.figure import Figure
 
 
 class Workflow:
@@ -180,6 +181,63 @@ class Workflow:
         """
         if found := problems(self.name, self._bound):
             raise refusal(self.name, found)
+
+    def to_mermaid(self, *, statuses: Mapping[str, str] | None = None) -> str:
+        """Its graph as a Mermaid flowchart, which GitHub and GitLab draw in Markdown.
+
+        Arrows to a task with a rule of its own are dashed, and its box says the rule. The same workflow gives the
+        same text.
+
+        Args:
+            statuses: Task id to status, ``"Completed"`` or another of ``TaskStatus``, or ``"Cancelled"``; these
+                tasks are coloured and marked.
+
+        Raises:
+            TaskNotFoundError: ``statuses`` names a task that the workflow does not have.
+            WorkflowValidationError: ``statuses`` holds something else than a status.
+
+        Example:
+            >>> import cloaca
+            >>> @cloaca.task
+            ... def greet(context): ...
+            >>> print(cloaca.WorkflowBuilder("greeting").add_task(greet).build().to_mermaid(), end="")
+            flowchart TD
+                accTitle: Workflow greeting
+                t0["greet"]
+        """
+        from cloaca.drawing.mermaid import mermaid  # noqa: PLC0415 - few processes draw
+
+        return mermaid(self._figure(statuses))
+
+    def to_svg(self, *, statuses: Mapping[str, str] | None = None) -> str:
+        """Its graph as an SVG document, laid out here: no browser and no other program is needed.
+
+        Each task stands below all it depends on. Arguments and errors are those of ``to_mermaid``. The same workflow
+        gives the same text.
+
+        Example:
+            >>> import cloaca
+            >>> @cloaca.task
+            ... def greet(context): ...
+            >>> cloaca.WorkflowBuilder("greeting").add_task(greet).build().to_svg()[:5]
+            '<svg '
+        """
+        from cloaca.drawing.svg import svg  # noqa: PLC0415 - few processes draw
+
+        return svg(self._figure(statuses))
+
+    def _repr_html_(self) -> str:
+        from cloaca.drawing.notebook import html  # noqa: PLC0415 - few processes draw
+
+        return html(self._figure(None))
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002 - IPython filters by them itself
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _figure(self, statuses: Mapping[str, str] | None) -> Figure:
+        from cloaca.authoring.drawn import figure_of  # noqa: PLC0415 - few processes draw
+
+        return figure_of(self._graph, tasks=self._bound, description=self._description, statuses=statuses)
 
     def _ids(self, nodes: Iterable[int]) -> list[str]:
         return [self._graph.ids[node] for node in nodes]

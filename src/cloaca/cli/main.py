@@ -8,6 +8,7 @@ import click
 
 from cloaca.cli import interrupts
 from cloaca.cli.exits import Refused
+from cloaca.cli.graph import graph
 from cloaca.cli.output import prepare_streams
 from cloaca.cli.run import run
 from cloaca.cli.schedule import schedule
@@ -15,7 +16,7 @@ from cloaca.cli.worker import worker
 from cloaca.cli.workflows import workflows
 from cloaca.errors import CloacaException
 
-COMMANDS = (run, schedule, worker, workflows)
+COMMANDS = (graph, run, schedule, worker, workflows)
 
 _EXAMPLE = """\b
 Example:
