@@ -3,7 +3,8 @@
 A page's blocks run from top to bottom in one namespace and one folder:
 
 - ``python`` is executed. What it prints must be shown in a ``text`` block that comes next; a block that prints nothing
-  has none. After ``<!-- file: NAME -->`` it is written to a file of that name instead.
+  has none. After ``<!-- file: NAME -->`` it is written to a file of that name instead. After ``<!-- cell: NUMBER -->`` it
+  is run as a cell of a notebook is: on an event loop, with ``await`` at top level.
 - ``console`` holds lines ``$ COMMAND``, each followed by what the command prints to either stream.
 - ``sh`` is only parsed: it makes environments or talks to the network.
 - any other language is not looked at.
@@ -13,8 +14,11 @@ In shown output ``...`` stands for anything; ids, times and durations are compar
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import contextlib
 import doctest
+import inspect
 import io
 import os
 import re
@@ -25,6 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import CodeType
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,9 +79,16 @@ class Page:
         self._path = path
         self._folder = folder
         self._namespace = {"__name__": "__main__"}
+        self._kernel = asyncio.Runner()  # makes its loop when the first cell runs
 
     def run(self) -> None:
         """Run every block; raises where one fails or prints something else than the page shows."""
+        try:
+            self._run_blocks()
+        finally:
+            self._kernel.close()
+
+    def _run_blocks(self) -> None:
         for block, following in pairwise([*blocks_of(self._path), None]):
             match block.language:
                 case "python" if block.mark and block.mark[0] == "file":
@@ -92,10 +104,20 @@ class Page:
     def _executed(self, block: Block) -> str:
         # Under the page's own name and line, so that a traceback, and the source of a task, is what the page shows.
         source = "\n" * (block.line - 1) + block.text
+        flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if block.mark and block.mark[0] == "cell" else 0
+        code = compile(source, str(self._path), "exec", flags=flags, dont_inherit=True)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(source, str(self._path), "exec", dont_inherit=True), self._namespace)
+            if flags:
+                self._kernel.run(self._cell(code))
+            else:
+                exec(code, self._namespace)
         return printed.getvalue()
+
+    async def _cell(self, code: CodeType) -> None:
+        awaited = eval(code, self._namespace)
+        if code.co_flags & inspect.CO_COROUTINE:
+            await awaited
 
     def _run_commands(self, block: Block) -> None:
         line = block.line
