@@ -78,7 +78,7 @@ execute function public.note_after_the_end();
 
 EVERYTHING = (
     "cloaca.runners, cloaca.structures, cloaca.executions, cloaca.attempts, cloaca.schedules, cloaca.fires, "
-    "public.violations"
+    "cloaca.events, cloaca.steered, public.violations"
 )
 YOUNG = "interval '10 seconds'"
 """How long after its server's start ``list_runners`` believes no lock; tests believe them at once."""

@@ -8,6 +8,7 @@ CloacaException
 │   ├── WorkflowExecutionError    (RuntimeError)
 │   ├── WorkflowTimeoutError      (TimeoutError)
 │   ├── ExecutionNotFoundError    (ValueError, KeyError)
+│   ├── ExecutionStateError       (ValueError)
 │   └── IdempotencyError          (ValueError)
 ├── TaskError
 │   ├── TaskValidationError       (ValueError)
@@ -25,7 +26,9 @@ CloacaException
     ├── MigrationError
     └── SchemaError               (ValueError)
 
-LeaseLost                         (BaseException: no ``except Exception`` of a body's holds it up)
+TaskInterrupted                   (BaseException: no ``except Exception`` of a body's holds it up)
+├── LeaseLost
+└── ExecutionCancelled
 
 Each also derives from the builtin that callers would catch, and each pickles, attributes included.
 """
@@ -41,7 +44,9 @@ __all__ = [
     "ConnectionError",
     "ContextError",
     "DatabaseError",
+    "ExecutionCancelled",
     "ExecutionNotFoundError",
+    "ExecutionStateError",
     "IdempotencyError",
     "InvalidDatabaseUrl",
     "LeaseLost",
@@ -51,6 +56,7 @@ __all__ = [
     "SchemaError",
     "TaskError",
     "TaskExecutionError",
+    "TaskInterrupted",
     "TaskNotFoundError",
     "TaskTimeoutError",
     "TaskValidationError",
@@ -130,6 +136,15 @@ class WorkflowTimeoutError(WorkflowError, TimeoutError):
 
 class ExecutionNotFoundError(WorkflowError, ValueError, KeyError):
     """No execution has this id in this database."""
+
+
+class ExecutionStateError(WorkflowError, ValueError):
+    """An execution cannot be steered like this from where it stands; ``status`` says where that is."""
+
+    def __init__(self, message: str, *, execution_id: str | None = None, status: str | None = None) -> None:
+        super().__init__(message)
+        self.execution_id = execution_id
+        self.status = status
 
 
 class IdempotencyError(WorkflowError, ValueError):
@@ -224,12 +239,8 @@ class SchemaError(DatabaseError, ValueError):
     """A schema, or the tenant it belongs to, cannot be what was asked for; no password is ever in it."""
 
 
-class LeaseLost(BaseException):
-    """The runner of a body does not own its execution any more: what the body leaves is not stored.
-
-    Another runner has taken the execution over, because this one was stopped or cut off for longer than its lease, and
-    runs the task again. It is a ``BaseException``, so that a body's own retries do not go on after it.
-    """
+class TaskInterrupted(BaseException):
+    """Nobody waits for a body any more. It is a ``BaseException``, so that the body's own retries do not go on after it."""
 
     def __init__(self, message: str, *, execution_id: str, task_id: str) -> None:
         super().__init__(message)
@@ -238,3 +249,15 @@ class LeaseLost(BaseException):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (type(self), self.args, self.__dict__.copy())
+
+
+class LeaseLost(TaskInterrupted):
+    """The runner of a body does not own its execution any more: what the body leaves is not stored.
+
+    Another runner has taken the execution over, because this one was stopped or cut off for longer than its lease, and
+    runs the task again.
+    """
+
+
+class ExecutionCancelled(TaskInterrupted):
+    """The execution of a body was cancelled, or deleted: what the body leaves is not stored, and nothing runs after it."""

@@ -52,7 +52,7 @@ class EagerExecutor:
     def submit_exclusively(self, job: Job) -> None:
         self.submit([job])
 
-    def drop(self, execution_id: str) -> None:
+    def drop(self, execution_id: str, why: Interruption) -> None:
         pass
 
     def abandon(self, job: Job, why: Interruption) -> None:

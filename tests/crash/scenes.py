@@ -28,7 +28,7 @@ def plain_run(site: Site) -> int:
 def late_completion(site: Site) -> int:
     """A body outlives the clean hand-over of its execution and ends after the next owner has claimed it."""
     first = HandRunner(site, CHAIN)
-    first.store.release(first.id, [first.start()])
+    first.store.release(first.id, [first.start()], now=0.0)
     second = HandRunner(site, CHAIN)
     first.settle()
     second.finish()
@@ -54,7 +54,7 @@ def claim_beside_another(site: Site) -> int:
 
 def _release(dead: HandRunner, taker: HandRunner) -> None:
     taker.store.declare_dead(dead.id)
-    taker.store.release(dead.id, [owned.id for owned in taker.store.owned_by(dead.id, limit=10)])
+    taker.store.release(dead.id, [owned.id for owned in taker.store.owned_by(dead.id, limit=10)], now=0.0)
     taker.store.bury(dead.id)
 
 
@@ -102,7 +102,7 @@ def late_release(site: Site) -> int:
     execution = dead.start()
     dead.die()
     fast.look()
-    slow.store.release(dead.id, [execution])
+    slow.store.release(dead.id, [execution], now=0.0)
     fast.finish()
     slow.finish()
     return _ended(fast, slow, interruptions=1)

@@ -128,7 +128,7 @@ class Recorder:
     def write(self, kind: str, handle: cloaca.TaskHandle, step: Step) -> None:
         """Note that a body starts or ends, and what it can see to be committed."""
         self.journal.write(
-            kind, handle.execution_id, task=step.id, attempt=handle.attempt, fence=handle._job.fence,
+            kind, handle.execution_id, task=step.id, attempt=handle.attempt, fence=handle._job.claim,
             seen=self._witness(), began=handle._job.started_at,
         )  # fmt: skip
 

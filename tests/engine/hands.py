@@ -49,8 +49,8 @@ class HandExecutor:
         self.jobs.append(job)
         self.slots.run_exclusively(job)
 
-    def drop(self, execution_id):
-        self.slots.drop(execution_id)
+    def drop(self, execution_id, why):
+        self.slots.drop(execution_id, why)
 
     def abandon(self, job, why):
         job.interrupt(why)

@@ -173,7 +173,7 @@ def test_an_execution_that_is_somebody_elses_is_let_go_and_the_rest_commits(benc
     taken, kept = hand.start(chain("a")), hand.start(chain("b"))
     for _ in range(2):
         hand.end(hand.begin())
-    bench.hand().store.release(hand.core.runner, [taken])
+    bench.hand().store.release(hand.core.runner, [taken], now=0.0)
     hand.turn()
     assert bench.attempts(taken) == []
     assert bench.attempts(kept) == [("b", 1, "Completed")]

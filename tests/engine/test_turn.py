@@ -63,7 +63,7 @@ def test_an_outcome_under_another_fence_changes_nothing(bench):
     hand = bench.hand()
     execution = hand.start(chain("a"))
     job = hand.begin()
-    job.fence -= 1
+    job.claim -= 1
     hand.inbox.put(Outcome(job, Delta({}), None, job.started_at))
     assert bench.commits(hand.turn) == 0
     assert bench.attempts(execution) == []

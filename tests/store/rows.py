@@ -22,7 +22,7 @@ def settle(
 
 
 def running(id, owner, *, task="a", attempt=1, fence=1, alone=False):
-    return RunningRow(id, task, attempt, NOW, alone, owner, fence)
+    return RunningRow(id, task, attempt, NOW, alone, False, owner, fence)
 
 
 def finish(id, owner, *, fence=1, status="Completed", error=None):

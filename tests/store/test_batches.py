@@ -81,7 +81,7 @@ def test_a_start_that_went_on_under_another_claim_is_one_that_lost(place):
     one, two = place.joined("r1"), place.joined("r2")
     batch = batch_of(start("e1", "r1"))
     one.commit(batch)
-    two.release("r1", ["e1"])
+    two.release("r1", ["e1"], now=NOW)
     two.claim(KNOWN, structures=[GRAPH], limit=1, now=NOW)
     assert one.losers(batch) == {"e1": Existing("e1", "{}")}
 
@@ -134,7 +134,7 @@ def test_after_many_refused_batches_the_next_one_is_written(place):
         lambda store: store.commit(batch_of(start("e2", "r1"))),
         lambda store: store.beat(),
         lambda store: store.claim(KNOWN, structures=[GRAPH], limit=1, now=NOW),
-        lambda store: store.release("r1", ["e1"]),
+        lambda store: store.release("r1", ["e1"], now=NOW),
         lambda store: store.declare_dead("r2"),
         lambda store: store.bury("r2"),
         lambda store: store.was_committed(),
@@ -173,7 +173,7 @@ def test_a_release_leaves_what_others_own_and_what_has_ended(place):
     one.commit(batch_of(running("e1", "r1", alone=True), running("e2", "r1", alone=True), finish("e3", "r1")))
     two.commit(batch_of(start("e4", "r2")))
     suspects = [SuspectRow(id, "a", 1, 2, 1, NOW + 5) for id in ("e1", "e3", "e4")]
-    two.release("r1", ["e1", "e3", "e4"], suspects)
+    two.release("r1", ["e1", "e3", "e4"], suspects, now=NOW)
     assert shown(two, "e1") == ("Running", None, 2, [("a", 1, "Suspect")])
     assert shown(two, "e2") == ("Running", "r1", 1, [("a", 1, "Running")])
     assert shown(two, "e3") == ("Completed", None, 1, [])
@@ -189,7 +189,7 @@ def test_what_ran_alone_is_released_last(place):
     assert store.ran_alone("r1")
     assert [row.id for row in store.owned_by("r1", limit=3)] == ["e0", "e2", "e3"]
     assert [row.id for row in store.owned_by("r1", limit=9)] == ["e0", "e2", "e3", "e1"]
-    store.release("r1", ["e1"])
+    store.release("r1", ["e1"], now=NOW)
     assert not store.ran_alone("r1")
 
 

@@ -86,7 +86,7 @@ def test_a_claim_of_one_version_leaves_the_others(place):
 def test_a_claim_brings_the_attempts_and_keeps_when_it_was_started(place):
     one, two = place.joined("r1"), place.joined("r2")
     one.commit(batch_of(GRAPH, start("e1", "r1"), settle("e1", "r1"), start("e2")))
-    one.release("r1", ["e1"])
+    one.release("r1", ["e1"], now=NOW)
     first, second = two.claim(KNOWN, structures=[GRAPH], limit=5, now=NOW + 9)
     assert (first.id, first.fence, first.started_at) == ("e1", 3, NOW)
     assert [(attempt.task, attempt.status) for attempt in first.attempts] == [("a", "Completed")]
@@ -153,7 +153,7 @@ def test_a_claim_reads_no_more_than_it_could_take_on_postgres(postgres_place):
     for analysed in (False, True):
         if analysed:
             postgres_place.database.db.execute("analyze")
-        found = explain(postgres_place, "claim_executions", [*known, 10, 10, 10, "r1", NOW])
+        found = explain(postgres_place, "claim_executions", [*known, 10, 10, 10, "r1", NOW, "r1", NOW])
         waiting = [(kind, read) for kind, index, read in found if index == "executions_waiting"]
         assert waiting
         assert not any(kind == "Seq Scan" for kind, _, _ in found)

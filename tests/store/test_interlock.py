@@ -27,7 +27,7 @@ def take_over(dead, runner):
     def work(store):
         store.declare_dead(dead)
         owned = [row.id for row in store.owned_by(dead, limit=10)]
-        store.release(dead, owned, [SuspectRow(id, "a", 1, 1, 0, NOW) for id in owned])
+        store.release(dead, owned, [SuspectRow(id, "a", 1, 1, 0, NOW) for id in owned], now=NOW)
         store.bury(dead)
         claimed = store.claim(KNOWN, structures=[GRAPH], limit=10, now=NOW)
         for execution in claimed:

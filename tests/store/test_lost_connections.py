@@ -135,7 +135,7 @@ TURNS = {
     "start": lambda store: store.commit(batch_of(start("e2", "r1", key="k"))),
     "a start that loses": lambda store: store.commit(batch_of(start("e3", "r1", key="taken"))),
     "claim": lambda store: store.claim(KNOWN, structures=[GRAPH], limit=1, now=NOW),
-    "release": lambda store: store.release("r1", ["e1"]),
+    "release": lambda store: store.release("r1", ["e1"], now=NOW),
     "beat": lambda store: store.beat(),
 }
 
@@ -146,7 +146,7 @@ def test_a_connection_that_ends_at_any_statement_of_a_turn_leaves_all_of_it_or_n
     keeper = place.joined("keeper")
     keeper.commit(batch_of(GRAPH, start("taken", "keeper", key="taken")))
     for before in range(20):
-        place.database.db.execute("truncate cloaca.attempts, cloaca.executions")
+        place.database.db.execute("truncate cloaca.attempts, cloaca.executions, cloaca.events")
         keeper.commit(batch_of(start("taken", "keeper", key="taken"), start("waits")))
         store = place.joined("r1", lambda: SteppedPostgresStore(place.database))
         store.commit(batch_of(start("e1", "r1")))

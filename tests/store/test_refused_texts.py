@@ -80,7 +80,7 @@ def test_a_number_that_is_too_large_is_refused_or_stored_as_it_is(place, store, 
 
 def test_what_is_refused_of_a_release_or_a_claim_leaves_all_as_it_was(place, store):
     with pytest.raises(RowRefused):
-        store.release("r1", ["e1"], [SuspectRow("e1", SURROGATE, 1, 1, 0, NOW)])
+        store.release("r1", ["e1"], [SuspectRow("e1", SURROGATE, 1, 1, 0, NOW)], now=NOW)
     with pytest.raises(RowRefused):
         store.claim([], structures=[Structure(SURROGATE, "w", "{}")], limit=1, now=NOW)
     assert shown(store, "e1") == ("Running", "r1", 1, [])

@@ -53,7 +53,7 @@ def live(store, other):
     assert shown(other, "e1") == ("Completed", None, 1, [("a", 1, "Completed")])
     assert other.waiting_structures() == [("w", "s")]
     assert [execution.id for execution in other.claim(KNOWN, structures=[GRAPH], limit=9, now=NOW)] == ["e2"]
-    other.release("r2", ["e2"])
+    other.release("r2", ["e2"], now=NOW)
     listed = store.list_executions(workflow=None, status=None, after=None, limit=9)
     assert {row.id for row in listed} == {"e1", "e2"}
     assert store.was_committed() is False

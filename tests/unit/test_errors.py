@@ -36,7 +36,10 @@ BASES = {
     "MigrationError": ("DatabaseError",),
     "SchemaError": ("DatabaseError", ValueError),
     "ScheduleError": ("CloacaException", ValueError),
-    "LeaseLost": (BaseException,),
+    "ExecutionStateError": ("WorkflowError", ValueError),
+    "TaskInterrupted": (BaseException,),
+    "LeaseLost": ("TaskInterrupted",),
+    "ExecutionCancelled": ("TaskInterrupted",),
 }
 
 ATTRIBUTES = {
@@ -49,8 +52,16 @@ ATTRIBUTES = {
     "UnstorableValueError": {"path": ("rows", 0, "at"), "type_name": "datetime"},
     "ConnectionError": {"database_url": "postgresql://me@host/db"},
     "MigrationError": {"target_version": 3},
-    "LeaseLost": {"execution_id": "e1", "task_id": "load"},
+    "ExecutionStateError": {"execution_id": "e1", "status": "Completed"},
+    **{
+        key: {"execution_id": "e1", "task_id": "load"}
+        for key in ["TaskInterrupted", "LeaseLost", "ExecutionCancelled"]
+    },
 }
+
+
+CONTROL = {"TaskInterrupted", "LeaseLost", "ExecutionCancelled"}
+"""What ends a body, and no ``except Exception`` catches."""
 
 
 def classes():
@@ -75,23 +86,20 @@ def test_every_class_is_in_this_table_and_can_be_imported_from_cloaca():
 def test_an_error_derives_from_its_family_and_from_the_builtin_that_users_catch(name):
     bases = tuple(base if isinstance(base, type) else getattr(errors, base) for base in BASES[name])
     assert getattr(errors, name).__bases__ == bases
-    assert issubclass(getattr(errors, name), cloaca.CloacaException) or name == "LeaseLost"
+    assert issubclass(getattr(errors, name), cloaca.CloacaException) or name in CONTROL
 
 
 def test_the_tree_in_the_docstring_is_the_tree():
-    drawn = re.findall(r"^([│├└─ ]*)(\w+)(?: +\(([^)]*)\))?$", errors.__doc__, re.MULTILINE)
+    drawn = re.findall(r"^([│├└─ ]*)(\w+)(?: +\(([\w., ]*)(?::[^)]*)?\))?$", errors.__doc__, re.MULTILINE)
     path, found = [], {}
-    for indent, name, extra in drawn[:-1]:
+    for indent, name, extra in drawn:
         depth = len(indent) // 4
         path[depth:] = [name]
-        others = (
-            [getattr(builtins, one.strip().removeprefix("builtins.")) for one in extra.split(",")]
-            if extra
-            else []
-        )
-        found[name] = (*([path[depth - 1]] if depth else [Exception]), *others)
-    assert drawn[-1][1] == "LeaseLost"
-    assert found == {name: bases for name, bases in BASES.items() if name != "LeaseLost"}
+        builtin = [one.strip().removeprefix("builtins.") for one in extra.split(",")] if extra else []
+        others = [getattr(builtins, one) for one in builtin]
+        root = [Exception] if name == "CloacaException" else []
+        found[name] = (*([path[depth - 1]] if depth else root), *others)
+    assert found == BASES
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -109,7 +117,7 @@ def test_an_error_is_pickled_with_its_message_and_attributes(name, protocol):
 
 @pytest.mark.parametrize("name", BASES)
 def test_an_error_needs_no_more_than_a_message(name):
-    if name == "LeaseLost":
+    if name in CONTROL:
         return
     error = getattr(errors, name)("what is wrong")
     assert str(error) == "what is wrong"

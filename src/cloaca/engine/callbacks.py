@@ -97,6 +97,10 @@ class Callbacks:
         """Whether an execution has ended, and its end is not told yet."""
         return execution_id in self._finished
 
+    def awaits(self, execution_id: str) -> bool:
+        """Whether a callback of an execution has not returned."""
+        return execution_id in self._pending
+
     def call(self, calls: Iterable[Call]) -> None:
         """Call these, in this order, after those before."""
         for call in calls:

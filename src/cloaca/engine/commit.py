@@ -13,6 +13,7 @@ from cloaca.engine.core import Core
 from cloaca.engine.events import StartRequest, Stop
 from cloaca.engine.mending import go_back
 from cloaca.engine.ownership import Ownership
+from cloaca.engine.steering import Steering
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
 from cloaca.errors import DatabaseError, RunnerError
@@ -30,9 +31,15 @@ class Committer:
     """Commits turns for one engine."""
 
     def __init__(
-        self, core: Core, ownership: Ownership, suspects: Suspects, pause: Callable[[float], None]
+        self,
+        core: Core,
+        ownership: Ownership,
+        suspects: Suspects,
+        steering: Steering,
+        pause: Callable[[float], None],
     ) -> None:
         self._core = core
+        self._steering = steering
         self._ownership = ownership
         self._suspects = suspects
         self._pause = pause
@@ -143,10 +150,11 @@ class Committer:
             self._core.refuse(request, error)
 
     def _lose(self, turn: Turn, executions: set[str]) -> None:
-        """Some executions are not ours, or not as we believed: read them again."""
-        turn.drop(executions)
+        """Some executions were steered, are not ours, or not as we believed: read them again."""
         for execution in executions:
-            self._ownership.reload(execution)
+            if not self._steering.refenced(execution, turn):
+                turn.drop({execution})
+                self._ownership.reload(execution)
 
     # -- refused rows ----------------------------------------------------------------------------------------------
 
@@ -167,7 +175,7 @@ class Committer:
                     refused.append((part[0], str(why)))
             except Fenced as fenced:
                 self._lose(turn, fenced.executions)
-                parts.append([unit - fenced.executions for unit in part])
+                parts.append(part)
             except StoreUnavailable as unavailable:
                 tries += 1
                 self._put_off(unavailable.error, tries)
@@ -205,6 +213,7 @@ class Committer:
         for execution in list(self._core.live):
             self._core.executors.drop(execution)
         self._core.live.clear()
+        self._core.paused.clear()
         self._core.set_aside.extend(turn.starting)
         turn.clear()
         self._suspects.forget()

@@ -11,6 +11,7 @@ from enum import Enum
 
 from cloaca.model.execution import AttemptRow
 from cloaca.model.graph import Graph
+from cloaca.model.states import Status
 from cloaca.model.view import View
 
 logger = logging.getLogger("cloaca.engine")
@@ -90,11 +91,19 @@ class Completions:
         """Keep a result and hand it out."""
         with self._lock:
             waiters = self._waiters.pop(finished.execution_id, ())
-            self._kept[finished.execution_id] = finished
-            self._kept_bytes += finished.size
+            # What did not complete may be retried by anybody.
+            if finished.status == Status.COMPLETED:
+                self._kept[finished.execution_id] = finished
+                self._kept_bytes += finished.size
             while self._kept_bytes > KEPT_BYTES or len(self._kept) > KEPT_RESULTS:
                 self._kept_bytes -= self._kept.popitem(last=False)[1].size
         _tell(waiters, finished)
+
+    def discard(self, execution_id: str) -> None:
+        """Keep the result of an execution no longer: it was deleted."""
+        with self._lock:
+            if finished := self._kept.pop(execution_id, None):
+                self._kept_bytes -= finished.size
 
     def ended_elsewhere(self, executions: Iterable[str]) -> None:
         """Tell those who wait that the database knows more by now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import Clock
@@ -54,6 +54,8 @@ class Core:
         self.runner = ""
         """The id under which this engine is in the database now."""
         self.live: dict[str, ExecutionState] = {}
+        self.paused: dict[str, set[int]] = {}
+        """Of what is held here and must not go on: the nodes that are ready, and not handed out."""
         self.plans: dict[str, Plan] = {}
         """By ``plan_key``: what can run here."""
         self.latest: dict[str, Plan] = {}
@@ -64,6 +66,8 @@ class Core:
         self.crowded = False
         """Whether other runners live on this database."""
         self.stopping = False
+        self.steered: Callable[[], None] = lambda: None
+        """Sees, at each look for work, what was steered; it may raise ``DatabaseError``."""
         self.patrolled: Callable[[], None] = lambda: None
         """What else is done at each look for work; it may raise ``DatabaseError``."""
         self.set_aside: list[Message] = []
@@ -93,6 +97,8 @@ class Core:
         """Whether such executions can be claimed."""
         if not waiting.structure:
             return waiting.workflow in self.latest
+        if self.settings.same_version and not waiting.version:
+            return any(plan.graph.structure == waiting.structure for plan in self.plans.values())
         return self.plan_key(waiting.structure, waiting.version) in self.plans
 
     @property
@@ -106,10 +112,16 @@ class Core:
     def happen(self, execution_id: str, event: Event, turn: Turn) -> None:
         """Apply an event to an execution, if it is still here."""
         state = self.live.get(execution_id)
-        if state is not None:
+        if state is not None and not self._is_void(state, event):
             decision = self.decide(state, event, self.clock.now(), turn)
             if isinstance(event, TimedOut) and decision.finish:
                 self.executors.give_up(execution_id)
+
+    def _is_void(self, state: ExecutionState, event: Event) -> bool:
+        """Whether a time limit has been set anew since, or counts only once the execution goes on."""
+        return isinstance(event, TimedOut) and (
+            state.id in self.paused or event.timed_from != state.timed_from
+        )
 
     def decide(self, state: ExecutionState, event: Event, now: float, turn: Turn) -> Decision:
         """Apply an event to an execution, with all that follows from it."""
@@ -131,30 +143,40 @@ class Core:
         """Add a decision to the turn, with a job for each node it makes ready."""
         turn.collect(state, decision)
         if decision.ready:
-            plan = self.plan(state)
-            for node in decision.ready:
-                job = self._job(plan, state, node)
-                (turn.suspects if state.is_suspect(node) else turn.ready).append(job)
+            self.hand_out(state, decision.ready, turn)
+
+    def hand_out(self, state: ExecutionState, nodes: Iterable[int], turn: Turn) -> None:
+        """Add a job for each of these nodes, which are ready."""
+        plan = self.plan(state)
+        for node in nodes:
+            job = self._job(plan, state, node)
+            (turn.suspects if state.is_suspect(node) else turn.ready).append(job)
 
     def _job(self, plan: Plan, state: ExecutionState, node: int) -> Job:
         return Job(
-            state.id, state.graph.name, node, state.attempts.get(node, 1), state.fence, plan.tasks[node],
-            state.view(node), state.limits[node].timeout_seconds,
+            state.id, state.graph.name, node, state.attempts.get(node, 1), state.claim, plan.tasks[node],
+            state.view(node), state.limits[node].timeout_seconds, state.round,
         )  # fmt: skip
 
     def expects(self, job: Job) -> bool:
         """Whether the outcome of a job would still be news."""
         state = self.live.get(job.execution_id)
-        return state is not None and state.fence == job.fence and state.expects(job.node, job.attempt)
+        return state is not None and state.claim == job.claim and state.expects(job.node, job.attempt)
 
-    def adopt(self, state: ExecutionState, decision: Decision, turn: Turn) -> None:
+    def adopt(
+        self, state: ExecutionState, decision: Decision, turn: Turn, *, timed_from: float | None = None
+    ) -> None:
         """Hold an execution from now on."""
         self.live[state.id] = state
         self.decided(state, decision, turn)
-        limit = self.settings.workflow_timeout_seconds
+        self.limit(state, state.started_at if timed_from is None else timed_from)
+
+    def limit(self, state: ExecutionState, timed_from: float) -> None:
+        """Let an execution run for as long as its limit allows, counted from then, wall seconds."""
+        limit, state.timed_from = self.settings.workflow_timeout_seconds, timed_from
         if limit is not None:
-            due = self.clock.monotonic() + state.started_at + limit - self.clock.now()
-            self.timers.set(due, (state.id, TimedOut(limit)))
+            due = self.clock.monotonic() + timed_from + limit - self.clock.now()
+            self.timers.set(due, (state.id, TimedOut(limit, timed_from)))
 
     def holds(self, execution_id: str) -> bool:
         """Whether the end of an execution will be told here."""

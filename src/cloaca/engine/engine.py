@@ -27,6 +27,7 @@ from cloaca.engine.events import (
     NewExecution,
     Registered,
     StartRequest,
+    Steered,
     Stop,
     Wake,
     WorkAnnounced,
@@ -34,6 +35,7 @@ from cloaca.engine.events import (
 from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.ownership import Ownership
 from cloaca.engine.plan import Plan
+from cloaca.engine.steering import Steering
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
 from cloaca.engine.watch import Watch
@@ -75,8 +77,10 @@ class Engine:
         self.suspects = Suspects(core, self.watch)
         self.heartbeat = Heartbeat(core)
         self.ownership = Ownership(core, self.heartbeat, find_workflow, make_id)
+        self.steering = Steering(core, self.ownership, self.suspects)
+        core.steered = self.steering.patrol
         make_committer = _committer_that_tells() if core.observer else Committer
-        self.committer = make_committer(core, self.ownership, self.suspects, pause)
+        self.committer = make_committer(core, self.ownership, self.suspects, self.steering, pause)
         self._pause = pause
         self.thread: threading.Thread | None = None
         self.ended: BaseException | None = None
@@ -227,6 +231,7 @@ class Engine:
                 self.heartbeat.beat(now)
         except RunnerLost:
             self.committer.start_over(turn)
+        self.steering.withhold(turn)
         self.suspects.look(turn)
         if turn.batch:
             self.committer.commit(turn)
@@ -247,12 +252,10 @@ class Engine:
                 self._called_back(message, turn)
             case Wake():
                 pass
-            case Registered(name):
-                self.ownership.registered(name)
-            case WorkAnnounced():
-                self.ownership.announced()
-            case Introduced(workflows):
-                self.ownership.introduced(workflows)
+            case Registered() | WorkAnnounced() | Introduced():
+                self.ownership.receive(message)
+            case Steered(executions):
+                self.steering.heard(executions, turn)
             case Look(seen):
                 turn.looks.append(seen)
             case Stop():
@@ -264,11 +267,12 @@ class Engine:
         job = outcome.job
         self.suspects.ended(job)
         state = self.core.live.get(job.execution_id)
-        if state is not None and state.fence == job.fence:
+        if state is not None and state.claim == job.claim:
             self.core.decide(state, _event_of(outcome), outcome.finished_at, turn)
 
     def _called_back(self, done: CalledBack, turn: Turn) -> None:
         held, finished = self.core.callbacks.returned(done)
+        self.steering.called_back(done.execution_id)
         turn.ready += [job for job in held if self.core.expects(job)]
         if finished is not None:
             self.core.completions.resolve(finished)
@@ -332,6 +336,7 @@ class Engine:
             for due, state, node, attempt in turn.retries:
                 self.core.timers.set(due + offset, (state.id, RetryDue(node, attempt)))
         self.core.callbacks.call(turn.calls)
+        self.steering.withhold(turn)
         if turn.ready and not self._stop and (startable := self.core.startable(turn.ready)):
             self.watch.expect(startable)
             if self.core.observer is not None:
@@ -343,9 +348,11 @@ class Engine:
         self.core.store.announce(work=turn.leaves_work and self.core.crowded)
         for state, row in turn.finished:
             self.core.live.pop(state.id, None)
+            self.core.paused.pop(state.id, None)
             finished = _finished(state, row)
             if not self.core.callbacks.tells_later(finished):
                 self.core.completions.resolve(finished)
+        self.steering.let_go(turn)
 
     # -- ending ----------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from cloaca.authoring.workflow import Workflow
@@ -55,6 +55,12 @@ class WorkAnnounced(NamedTuple):
     """Another process has started what nobody owns."""
 
 
+class Steered(NamedTuple):
+    """Somebody may have steered these executions."""
+
+    executions: Sequence[str]
+
+
 class Introduced(NamedTuple):
     """What looking for the registered workflows of some names has found."""
 
@@ -77,4 +83,15 @@ class Stop(NamedTuple):
     timeout: float
 
 
-Message = StartRequest | Outcome | CalledBack | Registered | WorkAnnounced | Introduced | Look | Wake | Stop
+Message = (
+    StartRequest
+    | Outcome
+    | CalledBack
+    | Registered
+    | WorkAnnounced
+    | Steered
+    | Introduced
+    | Look
+    | Wake
+    | Stop
+)

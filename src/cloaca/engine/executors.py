@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from cloaca.executors.job import Interruption, Job, workflow_timed_out
+from cloaca.executors.job import Interruption, Job, lease_lost, workflow_timed_out
 from cloaca.executors.slots import Slots
 
 
@@ -29,8 +29,8 @@ class Executor(Protocol):
     def submit_exclusively(self, job: Job) -> None:
         """Run this one although the others are held."""
 
-    def drop(self, execution_id: str) -> None:
-        """Forget what waits of an execution that was taken over, and tell what runs of it."""
+    def drop(self, execution_id: str, why: Interruption) -> None:
+        """Forget what waits of an execution that is not this runner's any more, and tell what runs of it."""
 
     def abandon(self, job: Job, why: Interruption) -> None:
         """Take the slot of a job whose body does not end."""
@@ -143,10 +143,14 @@ class Executors:
                 self.abandon(job, workflow_timed_out)
         self.drop(execution_id)
 
-    def drop(self, execution_id: str) -> None:
-        """Forget what waits of an execution, and tell what runs of it."""
+    def drop(self, execution_id: str, why: Interruption = lease_lost) -> None:
+        """Forget what waits of an execution, and tell what runs of it why."""
         for executor in self._all:
-            executor.drop(execution_id)
+            executor.drop(execution_id, why)
+
+    def take_back(self, execution_id: str) -> list[Job]:
+        """Take out what waits of an execution; what runs goes on."""
+        return [job for executor in self._all for job in executor.slots.take_back(execution_id)]
 
     def drain(self) -> None:
         """Forget what waits, and start nothing more."""

@@ -43,8 +43,9 @@ def _committed(core: Core, gone: ExecutionState, under_way: set[int]) -> tuple[E
     plan = core.plan(gone)
     state = plan.state(
         gone.id, gone.initial, owner=gone.owner, fence=gone.fence, created_at=gone.created_at,
-        started_at=gone.started_at, version=gone.version,
+        started_at=gone.started_at, version=gone.version, round=(gone.round, gone.round_fence),
     )  # fmt: skip
+    state.claim = gone.claim
     state.size = gone.size
     decision = restore(state, core.store.read_attempts(gone.id), core.clock.now())
     decision.retries = [retry for retry in decision.retries if retry[1] not in under_way]

@@ -8,11 +8,12 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Iterable
+from typing import assert_never
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.appetite import Appetite
 from cloaca.engine.core import Core
-from cloaca.engine.events import Introduced
+from cloaca.engine.events import Introduced, Registered, WorkAnnounced
 from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.takeover import RELEASED_AT_ONCE, Takeover
 from cloaca.engine.turn import Turn
@@ -77,7 +78,7 @@ class Ownership:
         try:
             leaves_work = False
             while owned := store.owned_by(runner, limit=RELEASED_AT_ONCE):
-                store.release(runner, [execution.id for execution in owned])
+                store.release(runner, [execution.id for execution in owned], now=self._core.clock.now())
                 leaves_work = True
             store.announce(work=leaves_work)
             store.leave()
@@ -102,6 +103,7 @@ class Ownership:
         self._attempt(self._look_for_waiting)
         if self._core.backlog:
             self._attempt(lambda: self._claim(turn))
+        self._attempt(self._core.steered)
         self._attempt(self._core.patrolled)
 
     def _take_over(self) -> None:
@@ -138,6 +140,18 @@ class Ownership:
                 "the answer to a commit was lost: what it may have claimed is released: %s", unknown
             )
             self._has_strays = True
+
+    def receive(self, message: Registered | WorkAnnounced | Introduced) -> None:
+        """What there is to run, or to run it with, may have changed."""
+        match message:
+            case Registered(name):
+                self.registered(name)
+            case WorkAnnounced():
+                self.announced()
+            case Introduced(workflows):
+                self.introduced(workflows)
+            case _:
+                assert_never(message)
 
     def registered(self, name: str) -> None:
         """A workflow was registered: what waits for it may run now."""
@@ -238,6 +252,7 @@ class Ownership:
         state = plan.state(
             execution.id, View.initial(_texts(execution.input)), owner=self._core.runner, fence=execution.fence,
             created_at=execution.created_at, started_at=execution.started_at, version=execution.version,
+            round=(execution.round, execution.round_fence),
         )  # fmt: skip
         state.size = len(execution.input)
         decision = restore(state, execution.attempts, core.clock.now())
@@ -245,7 +260,7 @@ class Ownership:
             node for node, suspect in state.suspects.items() if suspect.charges >= core.settings.crash_limit
         ]
         decision.ready = [node for node in decision.ready if node not in exhausted]
-        core.adopt(state, decision, turn)
+        core.adopt(state, decision, turn, timed_from=execution.timed_from)
         if core.observer is not None:
             core.observer.claimed(state.id, state.graph.name)
         for node in exhausted:
@@ -258,15 +273,22 @@ class Ownership:
         event = Failed(node, suspect.attempt, _crash_failure(suspect), now, now, final=True)
         self._core.happen(state.id, event, turn)
 
+    # -- giving back -------------------------------------------------------------------------------------------------
+
+    def give_back(self, execution_id: str) -> None:
+        """Hold an execution no longer of which nothing runs; whoever may run it claims it."""
+        self._core.live.pop(execution_id, None)
+        self._core.paused.pop(execution_id, None)
+        self._has_strays = True
+        self.due = self._core.clock.monotonic()
+
     # -- mending ---------------------------------------------------------------------------------------------------
 
     def reload(self, execution_id: str) -> None:
         """Throw away what is held of an execution; where this runner still owns it, it is claimed again."""
         logger.warning("execution %s is not as this runner believed: reading it again", execution_id)
-        self._core.live.pop(execution_id, None)
+        self.give_back(execution_id)
         self._core.executors.drop(execution_id)
-        self._has_strays = True
-        self.due = self._core.clock.monotonic()
 
     def _release_strays(self) -> None:
         """Give back what this runner owns and does not hold, so that it is claimed under a new fence."""
@@ -274,7 +296,7 @@ class Ownership:
         owned = store.owned_by(runner, limit=len(live) + RELEASED_AT_ONCE)
         strays = [execution.id for execution in owned if execution.id not in live]
         if strays:
-            store.release(runner, strays)
+            store.release(runner, strays, now=self._core.clock.now())
         self._has_strays = len(owned) == len(live) + RELEASED_AT_ONCE
 
 

@@ -61,10 +61,10 @@ class Plan:
 
     def state(
         self, execution_id: str, initial: View, *, owner: str, fence: int, created_at: float, started_at: float,
-        version: str,
+        version: str, round: tuple[int, int] = (1, 0),
     ) -> ExecutionState:  # fmt: skip
         """A new state of an execution of this workflow."""
         return ExecutionState(
             execution_id, self.graph, self.limits, initial, owner=owner, fence=fence, created_at=created_at,
-            started_at=started_at, version=version,
+            started_at=started_at, version=version, round=round,
         )  # fmt: skip

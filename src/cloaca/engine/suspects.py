@@ -51,6 +51,21 @@ class Suspects:
         self._starting = False
         self._resume()
 
+    def take_back(self, execution_id: str, turn: Turn) -> list[Job]:
+        """Take out what waits of an execution, the one that this turn is about to start too."""
+        taken = [job for job in self._queue if job.execution_id == execution_id]
+        self._queue = deque(job for job in self._queue if job.execution_id != execution_id)
+        current = self._current
+        if self._starting and current is not None and current.execution_id == execution_id:
+            self._current, self._starting, self._probation_ends = None, False, math.inf
+            turn.batch.running = [
+                row
+                for row in turn.batch.running
+                if (row.execution_id, row.task) != (execution_id, current.task.id)
+            ]
+            taken.append(current)
+        return taken
+
     def ended(self, job: Job) -> None:
         """A body has ended; where it was the suspect's, the next may start."""
         if job is self._current:

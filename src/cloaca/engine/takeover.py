@@ -57,7 +57,7 @@ class Takeover:
         store = self._core.store
         if not crashed:
             while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
-                store.release(dead, [execution.id for execution in owned])
+                store.release(dead, [execution.id for execution in owned], now=self._core.clock.now())
             return
         charged = store.ran_alone(dead)
         while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
@@ -74,7 +74,7 @@ class Takeover:
                     self._core.clock.now(),
                     charged=charged,
                 )
-            store.release(dead, [execution.id for execution in owned], suspects)
+            store.release(dead, [execution.id for execution in owned], suspects, now=self._core.clock.now())
 
 
 def _suspects(

@@ -52,7 +52,7 @@ class Watch:
             state = self._core.live[job.execution_id]
             row = RunningRow(
                 job.execution_id, job.task.id, job.attempt, job.started_at or self._core.clock.now(), alone,
-                state.owner, state.fence,
+                job.deferred, state.owner, state.fence,
             )  # fmt: skip
             turn.batch.running.append(row)
 

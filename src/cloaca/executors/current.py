@@ -70,7 +70,8 @@ class CurrentAttempt:
     def next_key(self) -> str:
         """The idempotency key of the next nested call: the same in every attempt at a deterministic body."""
         self.calls += 1
-        return f"{self.job.execution_id}/{self.job.task.id}/{self.calls}"
+        round = "" if self.job.round == 1 else f"@{self.job.round}"
+        return f"{self.job.execution_id}/{self.job.task.id}{round}/{self.calls}"
 
 
 current_attempt: ContextVar[CurrentAttempt | None] = ContextVar("cloaca_current_attempt", default=None)

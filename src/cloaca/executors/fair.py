@@ -46,12 +46,14 @@ class FairQueue:
             del self._jobs[execution]
         return job
 
-    def drop(self, execution: str) -> None:
-        """Forget what waits of an execution."""
+    def drop(self, execution: str) -> list[Job]:
+        """Take out what waits of an execution."""
         waiting = self._jobs.pop(execution, None)
-        if waiting:
-            self._size -= len(waiting)
-            self._rotation.remove(execution)
+        if not waiting:
+            return []
+        self._size -= len(waiting)
+        self._rotation.remove(execution)
+        return list(waiting)
 
     def drain(self) -> list[Job]:
         """Take everything out."""

@@ -49,7 +49,7 @@ class TaskHandle:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for this attempt any more: it timed out, or its execution was taken over."""
+        """Whether nobody waits for this attempt any more: it timed out, or its execution was cancelled or taken over."""
         return self._job.cancelled
 
     def raise_if_cancelled(self) -> None:
@@ -57,6 +57,7 @@ class TaskHandle:
 
         Raises:
             LeaseLost: Another runner has taken the execution over. No ``except Exception`` catches it.
+            ExecutionCancelled: The execution was cancelled. No ``except Exception`` catches this one either.
             TaskTimeoutError, WorkflowTimeoutError: The body or its execution has run for longer than its limit.
         """
         self._job.raise_if_cancelled()
@@ -78,7 +79,7 @@ class TaskHandle:
         Raises:
             ValueError: The interval cannot be, or the body of this handle has returned.
             RunnerError: Called on an event loop: await ``defer_until_async``.
-            LeaseLost, TaskTimeoutError, WorkflowTimeoutError: As ``raise_if_cancelled``, while it waits.
+            LeaseLost, ExecutionCancelled, TaskTimeoutError, WorkflowTimeoutError: As ``raise_if_cancelled``.
         """
         seconds = _checked(poll_interval_ms)
         if is_on_event_loop():
@@ -125,7 +126,7 @@ class TaskHandle:
 
 def idempotency_key(job: Job) -> str:
     """``execution/task/round``: what stays the same over all attempts at a task."""
-    return f"{job.execution_id}/{job.task.id}/1"
+    return f"{job.execution_id}/{job.task.id}/{job.round}"
 
 
 def _checked(poll_interval_ms: Any) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cloaca.authoring.task import Task
-from cloaca.errors import LeaseLost, TaskTimeoutError, WorkflowTimeoutError
+from cloaca.errors import ExecutionCancelled, LeaseLost, TaskTimeoutError, WorkflowTimeoutError
 from cloaca.model.delta import Delta
 from cloaca.model.execution import Failure
 from cloaca.model.view import View
@@ -24,8 +24,8 @@ class Job:
     """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall) are set when a slot takes it."""
 
     __slots__ = (
-        "attempt", "execution_id", "fence", "interruption", "node", "noted", "ready", "started", "started_at", "task",
-        "timeout_seconds", "view", "waits", "wake", "workflow_name",
+        "attempt", "claim", "deferred", "execution_id", "interruption", "node", "noted", "ready", "round", "started",
+        "started_at", "task", "timeout_seconds", "view", "waits", "wake", "workflow_name",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - one is made for every attempt, and keywords cost
@@ -34,19 +34,21 @@ class Job:
         workflow_name: str,
         node: int,
         attempt: int,
-        fence: int,
+        claim: int,
         task: Task[..., Any],
         view: View,
         timeout_seconds: float,
+        round: int = 1,
     ) -> None:
         self.execution_id = execution_id
         self.workflow_name = workflow_name
         self.node = node
         self.attempt = attempt
-        self.fence = fence
+        self.claim = claim
         self.task = task
         self.view = view
         self.timeout_seconds = timeout_seconds
+        self.round = round
         self.ready: float
         """When it was ready to run, by the monotonic clock; set only where telemetry asks."""
         self.started = 0.0
@@ -57,6 +59,8 @@ class Job:
         """Wakes its body where that sleeps until something happens to the job."""
         self.waits = False
         """Whether its body waits for an execution that it has started."""
+        self.deferred = False
+        """Whether its body waits for something outside, without a slot."""
         self.noted = False
         """Whether it is known to the engine's watch as running for long."""
 
@@ -82,6 +86,7 @@ class Job:
 
         Raises:
             LeaseLost: Its execution was taken over by another runner.
+            ExecutionCancelled: Its execution was cancelled.
             TaskTimeoutError, WorkflowTimeoutError: It or its execution has run for longer than its limit.
         """
         if self.interruption is not None:
@@ -140,6 +145,15 @@ def lease_lost(job: Job) -> LeaseLost:
         f"{job.task.id!r} ran here: what it leaves is not stored, the task runs again there"
     )
     return LeaseLost(message, execution_id=job.execution_id, task_id=job.task.id)
+
+
+def execution_cancelled(job: Job) -> ExecutionCancelled:
+    """What a body raises whose execution was cancelled or deleted."""
+    message = (
+        f"execution {job.execution_id} was cancelled while attempt {job.attempt} of task {job.task.id!r} ran: what it "
+        "leaves is not stored"
+    )
+    return ExecutionCancelled(message, execution_id=job.execution_id, task_id=job.task.id)
 
 
 def task_timed_out(job: Job) -> TaskTimeoutError:

@@ -71,9 +71,9 @@ class LoopExecutor:
         if self.slots.available:
             self._loop.call_soon_threadsafe(self._launch)
 
-    def drop(self, execution_id: str) -> None:
-        """Forget what waits of an execution that was taken over, and cancel what runs of it."""
-        for job in self.slots.drop(execution_id):
+    def drop(self, execution_id: str, why: Interruption) -> None:
+        """Forget what waits of an execution that is not this runner's any more, and cancel what runs of it."""
+        for job in self.slots.drop(execution_id, why):
             self._loop.call_soon_threadsafe(self._cancel, job)
 
     def abandon(self, job: Job, why: Interruption) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from cloaca.clock import Clock
 from cloaca.executors.fair import FairQueue
-from cloaca.executors.job import Job, lease_lost
+from cloaca.executors.job import Interruption, Job, lease_lost
 
 
 class Slots:
@@ -126,14 +126,19 @@ class Slots:
         with self._lock:
             self._held = False
 
-    def drop(self, execution: str) -> list[Job]:
-        """Forget what waits of an execution that was taken over, and tell what runs of it, which is returned."""
+    def take_back(self, execution: str) -> list[Job]:
+        """Take out what waits of an execution; what runs goes on."""
+        with self._lock:
+            return self._queue.drop(execution)
+
+    def drop(self, execution: str, why: Interruption = lease_lost) -> list[Job]:
+        """Forget what waits of an execution that is not this runner's any more, and tell what runs of it, which is returned."""
         with self._lock:
             self._queue.drop(execution)
             self._exclusive = deque(job for job in self._exclusive if job.execution_id != execution)
             running = [job for job in self._running.values() if job.execution_id == execution]
             for job in running:
-                job.interrupt(lease_lost)
+                job.interrupt(why)
             return running
 
     def drain(self) -> list[Job]:

@@ -87,9 +87,9 @@ class ThreadExecutor:
             # The interpreter is ending: what waits is handed over, nobody is at fault.
             logger.info("no thread for another body: %s", error)
 
-    def drop(self, execution_id: str) -> None:
-        """Forget what waits of an execution that was taken over, and tell what runs of it."""
-        self.slots.drop(execution_id)
+    def drop(self, execution_id: str, why: Interruption) -> None:
+        """Forget what waits of an execution that is not this runner's any more, and tell what runs of it."""
+        self.slots.drop(execution_id, why)
 
     def abandon(self, job: Job, why: Interruption) -> None:
         """Take the slot of a job whose body does not end; its thread is left to itself."""

@@ -15,13 +15,14 @@ from cloaca.model.graph import Graph
 from cloaca.model.retry import RetryPolicy
 from cloaca.model.rules import Facts
 from cloaca.model.states import Status, TaskStatus
-from cloaca.model.view import View, final_view, view_before
+from cloaca.model.view import View, final_view, replayed, view_before
 
 KEPT_DELTA = 1000
 """Longer deltas are dropped from the history that a state keeps; making a shorter row costs more than a short delta."""
 
 PENDING, READY = TaskStatus.PENDING, TaskStatus.READY
 COMPLETED, FAILED, SKIPPED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED
+CANCELLED = TaskStatus.CANCELLED
 
 
 class Failure(NamedTuple):
@@ -73,9 +74,10 @@ class RetryDue(NamedTuple):
 
 
 class TimedOut(NamedTuple):
-    """The execution as a whole took longer than its limit, in seconds."""
+    """The execution as a whole took longer than its limit, in seconds, counted from a time on the wall."""
 
     limit: float
+    timed_from: float = 0.0
 
 
 Event = Succeeded | Failed | RetryDue | TimedOut
@@ -96,6 +98,8 @@ class StoredAttempt(NamedTuple):
     crashes: int
     charges: int
     alone: bool
+    fence: int
+    deferred: bool
 
 
 class AttemptRow(NamedTuple):
@@ -152,11 +156,13 @@ class ExecutionState:
     Args:
         limits: One for each node.
         fence: The number of the claim under which it runs.
+        round: How often somebody has asked for it to run, and the fence at which this time began.
     """
 
     __slots__ = (
-        "after", "attempts", "blocked", "created_at", "deltas", "expired", "failures", "fence", "graph", "history", "id",
-        "initial", "limits", "merged", "open", "owner", "size", "started_at", "status", "suspects", "uses", "version", "waiting",
+        "after", "attempts", "blocked", "claim", "created_at", "deltas", "expired", "failures", "fence", "former", "graph",
+        "history", "id", "initial", "limits", "merged", "open", "owner", "replays", "round", "round_fence", "size",
+        "started_at", "status", "suspects", "timed_from", "uses", "version", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -171,15 +177,18 @@ class ExecutionState:
         created_at: float,
         started_at: float,
         version: str = "",
+        round: tuple[int, int] = (1, 0),
     ) -> None:
         self.id = execution_id
         self.graph = graph
         self.limits = limits
         self.initial = initial
         self.owner = owner
-        self.fence = fence
+        self.fence = self.claim = fence
+        """Rows are written under the fence, which grows where somebody steers it; bodies run under the claim."""
+        self.round, self.round_fence = round
         self.created_at = created_at
-        self.started_at = started_at
+        self.started_at = self.timed_from = started_at
         self.version = version
         self.open = len(graph)
         self.waiting = list(graph.degrees)
@@ -200,6 +209,10 @@ class ExecutionState:
         """Nodes whose next attempt may have brought a process down, with what is stored of it."""
         self.history: list[AttemptRow] = []
         """The rows so far, without long deltas: what a result tells of its tasks."""
+        self.former: dict[int, int] = {}
+        """By node the number of its last attempt in an earlier round: retries are counted anew in each."""
+        self.replays = False
+        """Whether views are replayed from the input on: a task that is still open lies before one that is completed."""
         self.size = 0
         """Bytes of context text held, roughly."""
 
@@ -217,6 +230,8 @@ class ExecutionState:
 
     def view(self, node: int) -> View:
         """The merged context that ``node`` sees."""
+        if self.replays:
+            return replayed(self.graph, self.initial, self.graph.dependencies[node], self.deltas)
         if self.graph.degrees[node] < 2:
             return view_before(self.graph, node, self.initial, self.after, self.deltas)
         if node not in self.merged:
@@ -225,17 +240,19 @@ class ExecutionState:
 
     def leave(self, node: int, delta: Delta | None) -> None:
         """Keep what a decided node left, as far as somebody will read it; ``None`` where it left nothing."""
-        if self.uses[node]:
+        if self.uses[node] and not self.replays:
             view = self.view(node)
             self.after[node] = view if delta is None else view.after(node, delta)
         self.merged.pop(node, None)
         if delta is not None:
             self.size += len(delta.text)
-            if self.graph.has_joins:
+            if self.graph.has_joins or self.replays:
                 self.deltas[node] = delta
 
     def final_view(self) -> View:
         """The merged context over all leaves."""
+        if self.replays:
+            return replayed(self.graph, self.initial, self.graph.leaves, self.deltas)
         return final_view(self.graph, self.initial, self.after, self.deltas)
 
     def row(
@@ -287,7 +304,7 @@ def advance(state: ExecutionState, event: Event, now: float) -> Decision:
         case RetryDue(node, attempt):
             if state.status[node] is PENDING and state.attempts.get(node, 1) == attempt:
                 _open(state, node, decision)
-        case TimedOut(limit):
+        case TimedOut(limit, _):
             _timed_out(state, limit, now, decision)
         case _:
             assert_never(event)
@@ -337,10 +354,11 @@ def _failed(state: ExecutionState, event: Failed, decision: Decision) -> None:
 
 def _retry_at(state: ExecutionState, event: Failed) -> float | None:
     policy = state.limits[event.node].retry
-    if not policy.should_retry(event.attempt - 1, str(event.failure)):
+    attempt = event.attempt - state.former.get(event.node, 0)
+    if not policy.should_retry(attempt - 1, str(event.failure)):
         return None
     task = state.graph.ids[event.node]
-    return event.finished_at + policy.delay_of(event.attempt, execution_id=state.id, task=task)
+    return event.finished_at + policy.delay_of(attempt, execution_id=state.id, task=task)
 
 
 def _give_up(state: ExecutionState, node: int, failure: Failure, decision: Decision) -> None:

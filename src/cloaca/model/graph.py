@@ -183,6 +183,17 @@ class Graph:
                 stack.extend(self.dependencies[current])
         return seen
 
+    def descendants(self, node: int) -> set[int]:
+        """Every node to which a path leads from ``node``."""
+        seen: set[int] = set()
+        stack = list(self.children[node])
+        while stack:
+            current = stack.pop()
+            if current not in seen:
+                seen.add(current)
+                stack.extend(self.children[current])
+        return seen
+
     def frozen(self) -> str:
         """The graph as JSON text, stored beside its executions; ``thawed`` reads it again."""
         tasks = {

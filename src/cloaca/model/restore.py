@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cloaca.model.delta import Delta
 from cloaca.model.execution import (
+    CANCELLED,
     COMPLETED,
     FAILED,
     PENDING,
@@ -19,6 +20,8 @@ from cloaca.model.execution import (
     open_or_put_off,
     release,
 )  # fmt: skip
+from cloaca.model.graph import Graph
+from cloaca.model.rounds import reopened
 from cloaca.model.states import TaskStatus
 
 
@@ -33,16 +36,39 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
     latest: dict[int, StoredAttempt] = {}
     for stored in attempts:
         node = state.graph.index[stored.task]
-        if stored.status in (COMPLETED, FAILED, SKIPPED):
+        if stored.status in (COMPLETED, FAILED, SKIPPED, CANCELLED):
             state.history.append(_summary(state, stored))
+            if stored.fence < state.round_fence:
+                state.former[node] = max(stored.attempt, state.former.get(node, 0))
         if node not in latest or stored.attempt >= latest[node].attempt:
             latest[node] = stored
+    again = reopened(state.graph, latest, state.round_fence)
+    state.replays = _reads_an_open_task(state.graph, latest, again)
     for node in state.graph.order:
-        _restore_node(state, node, latest.get(node))
+        if node not in again:
+            _restore_node(state, node, latest.get(node))
     for node, status in enumerate(state.status):
         if status is PENDING and not state.waiting[node]:
-            _restore_open(state, node, latest.get(node), now, decision)
+            _restore_open(state, node, latest.get(node), now, decision, is_again=node in again)
     return decision
+
+
+def _reads_an_open_task(graph: Graph, latest: Mapping[int, StoredAttempt], again: set[int]) -> bool:
+    """Whether a completed task lies behind one that is still to run, so that what it left is not all that comes of both."""
+    behind: set[int] = set()
+    for node in graph.order:
+        stored = latest.get(node)
+        is_open = stored is None or node in again or not _decides(stored)
+        if is_open or any(dependency in behind for dependency in graph.dependencies[node]):
+            behind.add(node)
+            if not is_open:
+                return True
+    return False
+
+
+def _decides(stored: StoredAttempt) -> bool:
+    is_final_failure = stored.status == FAILED and stored.retry_at is None
+    return is_final_failure or stored.status in (COMPLETED, SKIPPED)
 
 
 def _summary(state: ExecutionState, stored: StoredAttempt) -> AttemptRow:
@@ -76,14 +102,20 @@ def _restore_node(state: ExecutionState, node: int, stored: StoredAttempt | None
 
 
 def _restore_open(
-    state: ExecutionState, node: int, stored: StoredAttempt | None, now: float, decision: Decision
+    state: ExecutionState,
+    node: int,
+    stored: StoredAttempt | None,
+    now: float,
+    decision: Decision,
+    *,
+    is_again: bool,
 ) -> None:
     if stored is not None:
-        attempt = stored.attempt + 1 if stored.status == FAILED else stored.attempt
-        state.attempts[node] = attempt
+        is_over = stored.status not in ("Running", "Suspect")
+        attempt = state.attempts[node] = stored.attempt + is_over
         if stored.status == "Suspect":
             state.suspects[node] = stored
-        if stored.retry_at is not None and stored.retry_at > now:
+        if stored.retry_at is not None and stored.retry_at > now and not is_again:
             decision.retries.append((stored.retry_at, node, attempt))
             return
     open_or_put_off(state, node, now, decision)

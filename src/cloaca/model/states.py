@@ -33,3 +33,17 @@ class TaskStatus(StrEnum):
     COMPLETED = "Completed"
     FAILED = "Failed"
     SKIPPED = "Skipped"
+    CANCELLED = "Cancelled"
+
+
+class EventKind(StrEnum):
+    """What happened to an execution as a whole, beside its start and its end."""
+
+    CLAIMED = "Claimed"
+    HANDED_OVER = "HandedOver"
+    TAKEN_OVER = "TakenOver"
+    PAUSED = "Paused"
+    RESUMED = "Resumed"
+    CANCELLED = "Cancelled"
+    RETRIED = "Retried"
+    FORKED = "Forked"

@@ -191,6 +191,11 @@ def final_view(
     return _over(_left(base, initial, after), graph, base, graph.leaves, deltas)
 
 
+def replayed(graph: Graph, initial: View, targets: Sequence[int], deltas: Mapping[int, Delta | None]) -> View:
+    """The state that some nodes leave together, from the input on: what ``view_before`` and ``final_view`` cut short."""
+    return _over(initial, graph, INITIAL, targets, deltas)
+
+
 def _over(
     start: View, graph: Graph, base: int, targets: Sequence[int], deltas: Mapping[int, Delta | None]
 ) -> View:

@@ -17,6 +17,7 @@ from cloaca.errors import RunnerError
 from cloaca.model.states import Status
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.inputs import Input, check_input, many, new_execution
+from cloaca.runner.steering import Steering
 from cloaca.runner.waiting import Waiting
 from cloaca.runner.workflows import name_of
 from cloaca.store.rows import Existing, StartRow
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @names_nearest
-class Executions:
+class Executions(Steering):
     """What can be asked about a database, and how executions are left there for whoever claims them.
 
     Args:
@@ -50,11 +51,15 @@ class Executions:
     ) -> None:
         self._process = os.getpid()
         self._store = store
+        self._completions = completions
         self._code_of = code_of
         self._encoders = encoders
         self._waiting = Waiting(
             completions, store, is_live, code_of, before_use=self._before_use, watch=watch or store.watch
         )
+
+    def _handle(self, execution_id: str, workflow_name: str) -> ExecutionHandle:
+        return ExecutionHandle(execution_id, workflow_name, self._waiting, self)
 
     def get_execution(self, execution_id: str) -> ExecutionRecord:
         """All that is stored of an execution.
@@ -94,7 +99,7 @@ class Executions:
             ExecutionNotFoundError: There is none of this id.
         """
         record = self.get_execution(execution_id)
-        return ExecutionHandle(record.execution_id, record.workflow_name, self._waiting)
+        return self._handle(record.execution_id, record.workflow_name)
 
     # -- starting for whoever claims it ----------------------------------------------------------------------------
 
@@ -127,7 +132,7 @@ class Executions:
             earlier = existing.get(new.id)
             if earlier is not None and earlier.id != new.id:
                 check_input(workflow, new, earlier)
-            handles.append(ExecutionHandle(earlier.id if earlier else new.id, workflow, self._waiting))
+            handles.append(self._handle(earlier.id if earlier else new.id, workflow))
         return handles
 
     # -- checks ----------------------------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ from cloaca.errors import RunnerError, WorkflowTimeoutError
 from cloaca.executors.current import is_on_event_loop, slot_lent
 from cloaca.model.states import Status
 from cloaca.runner.config import checked_timeout
+from cloaca.runner.inputs import Input
 from cloaca.runner.result import WorkflowResult
 from cloaca.runner.waiting import check_no_callback
 
 if TYPE_CHECKING:
+    from cloaca.runner.steering import Steering
     from cloaca.runner.waiting import Waiting
 
 
@@ -24,12 +26,13 @@ class ExecutionHandle:
     ``handle.result()`` waits for its end from any thread, ``await handle`` from any event loop.
     """
 
-    __slots__ = ("_execution_id", "_waiting", "_workflow_name")
+    __slots__ = ("_execution_id", "_steering", "_waiting", "_workflow_name")
 
-    def __init__(self, execution_id: str, workflow_name: str, waiting: Waiting) -> None:
+    def __init__(self, execution_id: str, workflow_name: str, waiting: Waiting, steering: Steering) -> None:
         self._execution_id = execution_id
         self._workflow_name = workflow_name
         self._waiting = waiting
+        self._steering = steering
 
     @property
     def execution_id(self) -> str:
@@ -69,6 +72,30 @@ class ExecutionHandle:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the end; false if it has not come within so many seconds."""
         return self._ended("wait", timeout) is not None
+
+    def cancel(self) -> None:
+        """As ``DefaultRunner.cancel``."""
+        self._steering.cancel(self._execution_id)
+
+    def pause(self) -> None:
+        """As ``DefaultRunner.pause``."""
+        self._steering.pause(self._execution_id)
+
+    def resume(self) -> None:
+        """As ``DefaultRunner.resume``."""
+        self._steering.resume(self._execution_id)
+
+    def retry(self) -> None:
+        """As ``DefaultRunner.retry``; wait for the end of the new round with ``result`` as before."""
+        self._steering.retry(self._execution_id)
+
+    def fork(self, from_task: str, context: Input = None) -> ExecutionHandle:
+        """As ``DefaultRunner.fork``: a handle on the new execution."""
+        return self._steering.fork(self._execution_id, from_task, context)
+
+    def delete(self) -> None:
+        """As ``DefaultRunner.delete``."""
+        self._steering.delete(self._execution_id)
 
     def _ended(self, method: str, timeout: float | None) -> WorkflowResult | None:
         timeout = checked_timeout(timeout)

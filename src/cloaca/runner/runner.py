@@ -20,7 +20,7 @@ from cloaca.clock import Clock, SystemClock, new_id
 from cloaca.engine.completions import ELSEWHERE, Finished
 from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
-from cloaca.engine.events import Message, Registered, StartRequest, Stop, WorkAnnounced
+from cloaca.engine.events import Look, Message, Registered, StartRequest, Steered, Stop, WorkAnnounced
 from cloaca.engine.executors import Executor, Executors
 from cloaca.engine.plan import EngineSettings
 from cloaca.errors import (
@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from cloaca.executors.loop import LoopExecutor
 
 logger = logging.getLogger("cloaca")
+
+LOOK_AGAIN_SECONDS = 0.5
+"""How often somebody who waits for the engine sees whether it has ended."""
 
 
 @names_nearest
@@ -139,9 +142,10 @@ class DefaultRunner(Executions, Schedules):
         self._scheduling.registered()
 
     def _notice(self, ended: Sequence[str]) -> None:
-        """Another process has announced what ended there, or that there is work."""
+        """Another process has announced what ended or was changed there, or that there is work."""
         if ended:
             self._engine.core.completions.ended_elsewhere(ended)
+            self._inbox.put(Steered(ended))
         else:
             self._inbox.put(WorkAnnounced())
 
@@ -381,6 +385,21 @@ class DefaultRunner(Executions, Schedules):
     def _before_change(self) -> None:
         self._before_use()
         self._check_open()
+
+    def _steered(self, executions: Sequence[str], *, work: bool) -> None:
+        super()._steered(executions, work=work)
+        if work:
+            self._inbox.put(WorkAnnounced())
+        if executions:
+            self._inbox.put(Steered(executions))
+            seen = Signal()
+            self._inbox.put(Look(lambda: seen.set(True)))
+            # An engine that ends meanwhile gives everything back.
+            while not seen.wait(LOOK_AGAIN_SECONDS) and self._engine.ended is None:
+                pass
+
+    def _now(self) -> float:
+        return self._engine.core.clock.now()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cloaca.model.execution import AttemptRow, FinishRow, StoredAttempt
+from cloaca.model.states import EventKind
 
 
 class Structure(NamedTuple):
@@ -32,13 +33,14 @@ class StartRow(NamedTuple):
 
 
 class RunningRow(NamedTuple):
-    """An attempt whose body runs; ``alone`` if no other body of its runner does."""
+    """An attempt whose body runs; ``alone`` if no other body of its runner does, ``deferred`` if it waits without a slot."""
 
     execution_id: str
     task: str
     attempt: int
     started_at: float
     alone: bool
+    deferred: bool
     owner: str
     fence: int
 
@@ -105,6 +107,10 @@ class ExecutionRow(NamedTuple):
     started_at: float | None
     finished_at: float | None
     error: str | None
+    round: int
+    round_fence: int
+    forked_from: str | None
+    forked_at: str | None
 
 
 class OwnedRow(NamedTuple):
@@ -126,7 +132,15 @@ class ClaimedExecution(NamedTuple):
     input: str
     created_at: float
     started_at: float
+    round: int
+    round_fence: int
+    timed_from: float | None
     attempts: list[StoredAttempt]
+
+
+def released(owner: str, *, by: str) -> str:
+    """What it is called that a runner gives up what an owner has."""
+    return (EventKind.HANDED_OVER if owner == by else EventKind.TAKEN_OVER).value
 
 
 class Existing(NamedTuple):
@@ -166,6 +180,16 @@ class Batch:
         """Ids of the executions it writes for, each once, starts first."""
         written = [row.execution_id for rows in self._written for row in rows]
         return list(dict.fromkeys([row.id for row in self.starts] + written))
+
+    def refence(self, execution: str, fence: int) -> None:
+        """Write the rows of an execution under another fence."""
+
+        def refenced(row: Any) -> Any:
+            return row._replace(fence=fence) if row.execution_id == execution else row
+
+        self.settles = [refenced(row) for row in self.settles]
+        self.running = [refenced(row) for row in self.running]
+        self.finishes = [refenced(row) for row in self.finishes]
 
     def only(self, executions: set[str]) -> Batch:
         """The rows of these executions."""

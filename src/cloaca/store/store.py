@@ -22,9 +22,10 @@ from cloaca.store.rows import (
 
 if TYPE_CHECKING:
     from cloaca.store.schedules import ScheduleStore
+    from cloaca.store.steering import SteeringTable
 
 Notice = Callable[[Sequence[str]], None]
-"""Called with the ids of executions that ended elsewhere; with none where there may be work."""
+"""Called with the ids of executions that ended or were changed elsewhere; with none where there may be work."""
 
 
 class Store(Protocol):
@@ -116,7 +117,9 @@ class Store(Protocol):
     def ran_alone(self, runner: str) -> bool:
         """Whether some suspect of this runner was running with nothing beside it."""
 
-    def release(self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = ()) -> None:
+    def release(
+        self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = (), *, now: float
+    ) -> None:
         """Give up executions of an owner, this runner or a dead one, and enter which of their attempts are suspects."""
 
     def bury(self, runner: str) -> None:
@@ -172,6 +175,17 @@ class Store(Protocol):
     @property
     def schedules(self) -> ScheduleStore:
         """What fires by the clock or by polling."""
+
+    @property
+    def steering(self) -> SteeringTable:
+        """What people do to executions."""
+
+    def tell(self, executions: Sequence[str], *, work: bool) -> None:
+        """Tell other processes that somebody has changed these, and of work nobody owns.
+
+        Raises:
+            DatabaseError: Nobody was told; who looks will see.
+        """
 
     def listen(self, notice: Notice) -> bool:
         """Have ``notice`` called, on a thread of its own, with what other processes announce.

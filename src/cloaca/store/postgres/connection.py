@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -15,6 +17,8 @@ from cloaca.errors import ConnectionError, DatabaseError, MigrationError, Schema
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.signals import CommitUnknown, Fenced, RowRefused, RunnerLost, StoreUnavailable
 from cloaca.store.statements import load_migrations
+
+T = TypeVar("T")
 
 MIGRATIONS = load_migrations(os.path.join(os.path.dirname(__file__), "migrations"))
 
@@ -39,6 +43,8 @@ MEANINGS = {
     "55P03": f"a row was locked for {LOCK_TIMEOUT_SECONDS} s ({{text}}): end the transaction that holds it",
 }
 """By SQLSTATE: what it means for the one who has to act on it."""
+
+BEGIN = "begin isolation level read committed read write"
 
 CONNECT_SECONDS = 4
 """For all addresses of a server, so that whoever cannot connect is told so within five seconds."""
@@ -195,6 +201,19 @@ def qualified(statement: str, schema: str, *, binds: bool = False) -> str:
     """
     name = sql.Identifier(schema).as_string()
     return statement.replace("cloaca.", (name.replace("%", "%%") if binds else name) + ".")
+
+
+def in_transaction(db: Connection, work: Callable[[Connection], T]) -> T:
+    """Work in a transaction of its own, on a connection that has none."""
+    try:
+        db.execute(BEGIN)
+        done = work(db)
+        db.execute("commit")
+    except BaseException:
+        with contextlib.suppress(psycopg.Error):
+            db.execute("rollback")
+        raise
+    return done
 
 
 def migrate(db: Connection, url: PostgresUrl) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import psycopg
-
 from cloaca.store.postgres.arrays import columns
-from cloaca.store.postgres.connection import Connection, qualified
+from cloaca.store.postgres.connection import Connection, in_transaction, qualified
 from cloaca.store.rows import StartRow
 from cloaca.store.schedule_table import ScheduleTable
 from cloaca.store.schedules import Decide, Fired, FireRow, Firing, ScheduleRow, TriggerFire
@@ -19,7 +16,6 @@ from cloaca.store.statements import load_statements
 T = TypeVar("T")
 
 SQL = load_statements(os.path.join(os.path.dirname(__file__), "schedules.sql"))
-BEGIN = "begin isolation level read committed read write"
 
 
 class PostgresSchedules(ScheduleTable):
@@ -125,18 +121,7 @@ class PostgresSchedules(ScheduleTable):
     # -- statements --------------------------------------------------------------------------------------------------
 
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
-        def run(db: Connection) -> T:
-            try:
-                db.execute(BEGIN)
-                done = work(db)
-                db.execute("commit")
-            except BaseException:
-                with contextlib.suppress(psycopg.Error):
-                    db.execute("rollback")
-                raise
-            return done
-
-        done: T = self._ask(run)
+        done: T = self._ask(lambda db: in_transaction(db, work))
         return done
 
     def _execute(self, db: Connection, name: str, parameters: Sequence[Any] = ()) -> Any:

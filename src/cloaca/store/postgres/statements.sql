@@ -67,9 +67,9 @@ select 1 from cloaca.executions where id = %s and owner is not distinct from %s 
 -- name: settle_attempt
 with written as (
     insert into cloaca.attempts as a
-        (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at)
+        (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, fence)
     select g.execution_id, g.task, g.attempt, g.status, g.delta, g.error, g.reason, g.started_at, g.finished_at,
-        g.retry_at
+        g.retry_at, g.fence
     from (select * from unnest(
         %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::float8[],
         %s::float8[], %s::text[], %s::bigint[]
@@ -79,7 +79,7 @@ with written as (
     on conflict (execution_id, task, map_index, attempt) do update set
         status = excluded.status, delta = excluded.delta, error = excluded.error, reason = excluded.reason,
         started_at = excluded.started_at, finished_at = excluded.finished_at, retry_at = excluded.retry_at,
-        alone = false
+        fence = excluded.fence, alone = false, deferred = false
     where a.status in ('Running', 'Suspect')
     returning 1
 )
@@ -87,14 +87,15 @@ select cloaca.demand((select count(*) from written) = %s, 'CL002');
 
 -- name: note_running
 with written as (
-    insert into cloaca.attempts as a (execution_id, task, attempt, status, started_at, alone)
-    select g.execution_id, g.task, g.attempt, 'Running', g.started_at, g.alone
+    insert into cloaca.attempts as a (execution_id, task, attempt, status, started_at, alone, deferred, fence)
+    select g.execution_id, g.task, g.attempt, 'Running', g.started_at, g.alone, g.deferred, g.fence
     from (select * from unnest(
-        %s::text[], %s::text[], %s::int[], %s::float8[], %s::bool[], %s::text[], %s::bigint[]) limit %s)
-        as g (execution_id, task, attempt, started_at, alone, owner, fence)
+        %s::text[], %s::text[], %s::int[], %s::float8[], %s::bool[], %s::bool[], %s::text[], %s::bigint[]) limit %s)
+        as g (execution_id, task, attempt, started_at, alone, deferred, owner, fence)
     join cloaca.executions e on e.id = g.execution_id and e.owner = g.owner and e.fence = g.fence
     on conflict (execution_id, task, map_index, attempt) do update set
-        status = 'Running', started_at = excluded.started_at, retry_at = null, alone = excluded.alone
+        status = 'Running', started_at = excluded.started_at, retry_at = null, alone = excluded.alone,
+        deferred = excluded.deferred, fence = excluded.fence
     where a.status in ('Running', 'Suspect')
     returning 1
 )
@@ -140,8 +141,13 @@ on conflict (execution_id, task, map_index, attempt) do update set
 where a.status in ('Running', 'Suspect');
 
 -- name: release_execution
-update cloaca.executions set owner = null, fence = fence + 1
-where id = any(%s::text[]) and owner = %s and num_nulls(finished_at) = 1;
+with released as (
+    update cloaca.executions set owner = null, fence = fence + 1
+    where id = any(%s::text[]) and owner = %s and num_nulls(finished_at) = 1
+    returning id, fence
+)
+insert into cloaca.events (execution_id, fence, kind, at, details)
+select id, fence, %s, %s, %s from released;
 
 -- name: clear_alone
 update cloaca.attempts a set alone = false
@@ -152,13 +158,14 @@ where a.execution_id = any(%s::text[]) and a.alone
 -- name: list_waiting
 -- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions.
 with recursive pairs (workflow, structure) as (
-    (select workflow, structure from cloaca.executions where owner is null and finished_at is null
+    (select workflow, structure from cloaca.executions
+     where owner is null and finished_at is null and status <> 'Paused'
      order by workflow, structure limit 1)
     union all
     select found.workflow, found.structure
     from pairs cross join lateral (
         select e.workflow, e.structure from cloaca.executions e
-        where e.owner is null and e.finished_at is null
+        where e.owner is null and e.finished_at is null and e.status <> 'Paused'
             and (e.workflow, e.structure) > (pairs.workflow, pairs.structure)
         order by e.workflow, e.structure limit 1
     ) found
@@ -166,7 +173,8 @@ with recursive pairs (workflow, structure) as (
 select workflow, structure from pairs;
 
 -- name: list_waiting_versions
-select distinct workflow, structure, version from cloaca.executions where owner is null and finished_at is null;
+select distinct workflow, structure, version from cloaca.executions
+where owner is null and finished_at is null and status <> 'Paused';
 
 -- name: claim_executions
 -- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits. Those that
@@ -180,16 +188,16 @@ oldest as (
     from known cross join lateral (
         select e.seq from cloaca.executions e
         where e.workflow = known.workflow and e.structure = known.stored and e.owner is null and e.finished_at is null
-            and (known.only_version is null or e.version = known.only_version)
+            and e.status <> 'Paused' and (known.only_version is null or e.version in ('', known.only_version))
         order by e.seq limit 8 * %s
     ) waiting
     order by waiting.seq limit 8 * %s
 ),
 picked as (
-    select free.seq, oldest.structure, case when free.structure = '' then oldest.version else free.version end as version
+    select free.seq, oldest.structure, case when '' in (free.structure, free.version) then oldest.version else free.version end as version
     from oldest cross join lateral (
         select e.seq, e.structure, e.version from cloaca.executions e
-        where e.seq = oldest.seq and num_nulls(e.owner, e.finished_at) = 2
+        where e.seq = oldest.seq and num_nulls(e.owner, e.finished_at) = 2 and e.status <> 'Paused'
         for update skip locked
     ) free
     limit %s
@@ -199,27 +207,35 @@ claimed as (
     set owner = %s, fence = e.fence + 1, status = 'Running', started_at = coalesce(e.started_at, %s),
         structure = picked.structure, version = picked.version
     from picked where e.seq = picked.seq
-    returning e.seq, e.id, e.workflow, e.structure, e.version, e.fence, e.input, e.created_at, e.started_at
+    returning e.seq, e.id, e.workflow, e.structure, e.version, e.fence, e.input, e.created_at, e.started_at, e.round,
+        e.round_fence, e.timed_from
+),
+noted as (
+    insert into cloaca.events (execution_id, fence, kind, at, details)
+    select id, fence, 'Claimed', noted.at, json_build_object('runner', noted.runner)::text
+    from claimed, (select %s::text as runner, %s::float8 as at) noted where fence > 1
 )
-select id, workflow, structure, version, fence, input, created_at, started_at from claimed order by seq;
+select id, workflow, structure, version, fence, input, created_at, started_at, round, round_fence, timed_from
+from claimed order by seq;
 
 -- name: read_attempts
-select task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes, charges, alone
+select task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes, charges, alone, fence,
+    deferred
 from cloaca.attempts where execution_id = %s order by task, map_index, attempt;
 
 -- name: read_attempts_of
 select execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes,
-    charges, alone
+    charges, alone, fence, deferred
 from cloaca.attempts where execution_id = any(%s::text[]) order by task, map_index, attempt;
 
 -- name: read_execution
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
-    finished_at, error
+    finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca.executions where id = %s;
 
 -- name: list_executions
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
-    finished_at, error
+    finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca.executions
 where (%s::text is null or workflow = %s) and (%s::text is null or status = %s)
     and (%s::text is null or seq < (select seq from cloaca.executions where id = %s))

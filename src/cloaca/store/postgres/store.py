@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import threading
@@ -19,6 +20,7 @@ from cloaca.model.execution import StoredAttempt
 from cloaca.store.postgres import connection as driver
 from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import (
+    BEGIN,
     Connection,
     explained,
     in_doubt,
@@ -41,6 +43,7 @@ from cloaca.store.rows import (
     Structure,
     SuspectRow,
     Waiting,
+    released,
 )
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
 from cloaca.store.statements import load_statements
@@ -48,13 +51,13 @@ from cloaca.store.store import Notice
 
 if TYPE_CHECKING:
     from cloaca.store.schedules import ScheduleStore
+    from cloaca.store.steering import SteeringTable
 
 logger = logging.getLogger("cloaca.store")
 
 T = TypeVar("T")
 
 SQL = load_statements(os.path.join(os.path.dirname(__file__), "statements.sql"))
-BEGIN = "begin isolation level read committed read write"
 TRIES_AT_A_CONFLICT = 5
 CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
@@ -236,12 +239,16 @@ class PostgresStore:
     def ran_alone(self, runner: str) -> bool:
         return bool(self._read("count_alone", (runner,))[0][0])
 
-    def release(self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = ()) -> None:
+    def release(
+        self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = (), *, now: float
+    ) -> None:
+        note = released(owner, by=self._runner), now, json.dumps({"runner": owner})
+
         def write(db: Connection) -> None:
             self._execute(db, "clear_alone", (list(executions), owner))
             if suspects:
                 self._execute(db, "suspect_attempt", [*columns(suspects), owner])
-            self._execute(db, "release_execution", (list(executions), owner))
+            self._execute(db, "release_execution", (list(executions), owner, *note))
 
         self._turn_of(write)
 
@@ -261,7 +268,7 @@ class PostgresStore:
             if structures:
                 self._execute(db, "keep_structure", columns(structures))
             what = columns(known) or ["{}"] * len(Known._fields)
-            return self._execute(db, "claim_executions", [*what, limit, limit, limit, self._runner, now])
+            return self._execute(db, "claim_executions", [*what, *3 * [limit], *2 * [self._runner, now]])
 
         claimed = self._turn_of(write).fetchall()
         attempts: dict[str, list[StoredAttempt]] = {row[0]: [] for row in claimed}
@@ -378,6 +385,16 @@ class PostgresStore:
 
         start = self._sql["start_execution"]
         return PostgresSchedules(self._ask, schema=self.url.schema, start=start, announce=announce)
+
+    @cached_property
+    def steering(self) -> SteeringTable:
+        # Loaded by those who steer.
+        from cloaca.store.postgres.steering import PostgresSteering  # noqa: PLC0415
+
+        return PostgresSteering(self._ask, schema=self.url.schema)
+
+    def tell(self, executions: Sequence[str], *, work: bool) -> None:
+        self._ask(lambda db: notify(db, self._sql["notify"], ended=executions, work=work))
 
     def listen(self, notice: Notice) -> bool:
         if self._is_pooled:

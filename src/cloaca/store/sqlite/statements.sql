@@ -41,20 +41,22 @@ select 1 from cloaca_executions where id = ?1 and owner is ?2 and fence = ?3;
 
 -- name: settle_attempt
 insert into cloaca_attempts
-    (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at)
-select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
+    (execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, fence)
+select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12
 where exists (select 1 from cloaca_executions where id = ?1 and owner = ?11 and fence = ?12)
 on conflict (execution_id, task, map_index, attempt) do update set
     status = excluded.status, delta = excluded.delta, error = excluded.error, reason = excluded.reason,
-    started_at = excluded.started_at, finished_at = excluded.finished_at, retry_at = excluded.retry_at, alone = 0
+    started_at = excluded.started_at, finished_at = excluded.finished_at, retry_at = excluded.retry_at,
+    fence = excluded.fence, alone = 0, deferred = 0
 where cloaca_attempts.status in ('Running', 'Suspect');
 
 -- name: note_running
-insert into cloaca_attempts (execution_id, task, attempt, status, started_at, alone)
-select ?1, ?2, ?3, 'Running', ?4, ?5
-where exists (select 1 from cloaca_executions where id = ?1 and owner = ?6 and fence = ?7)
+insert into cloaca_attempts (execution_id, task, attempt, status, started_at, alone, deferred, fence)
+select ?1, ?2, ?3, 'Running', ?4, ?5, ?6, ?8
+where exists (select 1 from cloaca_executions where id = ?1 and owner = ?7 and fence = ?8)
 on conflict (execution_id, task, map_index, attempt) do update set
-    status = 'Running', started_at = excluded.started_at, retry_at = null, alone = excluded.alone
+    status = 'Running', started_at = excluded.started_at, retry_at = null, alone = excluded.alone,
+    deferred = excluded.deferred, fence = excluded.fence
 where cloaca_attempts.status in ('Running', 'Suspect');
 
 -- name: finish_execution
@@ -85,6 +87,11 @@ on conflict (execution_id, task, map_index, attempt) do update set
     status = 'Suspect', crashes = excluded.crashes, charges = excluded.charges, retry_at = excluded.retry_at, alone = 0
 where cloaca_attempts.status in ('Running', 'Suspect');
 
+-- name: note_release
+insert into cloaca_events (execution_id, fence, kind, at, details)
+select id, fence + 1, ?3, ?4, json_object('runner', owner) from cloaca_executions
+where id = ?1 and owner = ?2 and finished_at is null;
+
 -- name: release_execution
 update cloaca_executions set owner = null, fence = fence + 1
 where id = ?1 and owner = ?2 and finished_at is null;
@@ -99,24 +106,27 @@ where execution_id = ?1 and alone = 1
 -- of pairs would use the first column of the index only.
 with recursive pairs (workflow, structure) as (
     select * from (
-        select workflow, structure from cloaca_executions where owner is null and finished_at is null
+        select workflow, structure from cloaca_executions
+        where owner is null and finished_at is null and status <> 'Paused'
         order by workflow, structure limit 1
     )
     union all
     select e.workflow, e.structure from pairs join cloaca_executions e on e.seq = coalesce((
         select seq from cloaca_executions
-        where owner is null and finished_at is null and workflow = pairs.workflow and structure > pairs.structure
+        where owner is null and finished_at is null and status <> 'Paused'
+            and workflow = pairs.workflow and structure > pairs.structure
         order by workflow, structure limit 1
     ), (
         select seq from cloaca_executions
-        where owner is null and finished_at is null and workflow > pairs.workflow
+        where owner is null and finished_at is null and status <> 'Paused' and workflow > pairs.workflow
         order by workflow, structure limit 1
     ))
 )
 select workflow, structure from pairs;
 
 -- name: list_waiting_versions
-select distinct workflow, structure, version from cloaca_executions where owner is null and finished_at is null;
+select distinct workflow, structure, version from cloaca_executions
+where owner is null and finished_at is null and status <> 'Paused';
 
 -- name: claim_executions
 -- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits.
@@ -126,12 +136,13 @@ with known as (
     from json_each(?3)
 ),
 picked as (
-    select oldest.value as seq, known.structure, iif(known.stored = '', known.version, null) as version
+    select oldest.value as seq, known.structure, known.version
     from known join json_each((
         select json_group_array(seq) from (
             select seq from cloaca_executions
             where workflow = known.workflow and structure = known.stored and owner is null and finished_at is null
-                and (known.only_version is null or cloaca_executions.version = known.only_version)
+                and status <> 'Paused'
+                and (known.only_version is null or cloaca_executions.version in ('', known.only_version))
             order by seq limit ?4
         )
     )) oldest
@@ -139,28 +150,33 @@ picked as (
 )
 update cloaca_executions
 set owner = ?1, fence = fence + 1, status = 'Running', started_at = coalesce(started_at, ?2),
-    structure = picked.structure, version = coalesce(picked.version, cloaca_executions.version)
+    structure = picked.structure,
+    version = iif('' in (cloaca_executions.structure, cloaca_executions.version), picked.version, cloaca_executions.version)
 from picked where cloaca_executions.seq = picked.seq
 returning cloaca_executions.seq, id, workflow, cloaca_executions.structure, cloaca_executions.version, fence, input,
-    created_at, started_at;
+    created_at, started_at, round, round_fence, timed_from;
+
+-- name: note_claim
+insert into cloaca_events (execution_id, fence, kind, at, details) values (?, ?, 'Claimed', ?, json_object('runner', ?));
 
 -- name: read_attempts
-select task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes, charges, alone
+select task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes, charges, alone, fence,
+    deferred
 from cloaca_attempts where execution_id = ? order by task, map_index, attempt;
 
 -- name: read_attempts_of
 select execution_id, task, attempt, status, delta, error, reason, started_at, finished_at, retry_at, crashes,
-    charges, alone
+    charges, alone, fence, deferred
 from cloaca_attempts where execution_id in (select value from json_each(?)) order by task, map_index, attempt;
 
 -- name: read_execution
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
-    finished_at, error
+    finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca_executions where id = ?;
 
 -- name: list_executions
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
-    finished_at, error
+    finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca_executions
 where (?1 is null or workflow = ?1) and (?2 is null or status = ?2)
     and (?3 is null or seq < (select seq from cloaca_executions where id = ?3))

@@ -26,6 +26,7 @@ from cloaca.store.rows import (
     Structure,
     SuspectRow,
     Waiting,
+    released,
 )
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
 from cloaca.store.sqlite.connection import connect, explained, locked, migrate, refusal
@@ -36,6 +37,7 @@ from cloaca.store.url import SqliteUrl
 
 if TYPE_CHECKING:
     from cloaca.store.schedules import ScheduleStore
+    from cloaca.store.steering import SteeringTable
 
 logger = logging.getLogger("cloaca.store")
 
@@ -189,11 +191,16 @@ class SqliteStore:
     def ran_alone(self, runner: str) -> bool:
         return bool(self._read("count_alone", (runner,))[0][0])
 
-    def release(self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = ()) -> None:
+    def release(
+        self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = (), *, now: float
+    ) -> None:
+        kind = released(owner, by=self._runner)
+
         def write(db: sqlite3.Connection) -> None:
             claims = [(execution, owner) for execution in executions]
             db.executemany(SQL["clear_alone"], claims)
             db.executemany(SQL["suspect_attempt"], [(*suspect, owner) for suspect in suspects])
+            db.executemany(SQL["note_release"], [(*claim, kind, now) for claim in claims])
             db.executemany(SQL["release_execution"], claims)
 
         self._turn_of(write)
@@ -219,8 +226,11 @@ class SqliteStore:
             rows = [row[1:] for row in sorted(db.execute(SQL["claim_executions"], parameters).fetchall())]
             attempts: dict[str, list[StoredAttempt]] = {row[0]: [] for row in rows}
             # A first claim finds no attempts.
-            again = json.dumps([row[0] for row in rows if row[4] > 1])
-            for execution, *attempt in db.execute(SQL["read_attempts_of"], (again,)):
+            again = [row for row in rows if row[4] > 1]
+            db.executemany(SQL["note_claim"], [(row[0], row[4], now, self._runner) for row in again])
+            for execution, *attempt in db.execute(
+                SQL["read_attempts_of"], (json.dumps([row[0] for row in again]),)
+            ):
                 attempts[execution].append(StoredAttempt(*attempt))
             return [ClaimedExecution._make((*row, attempts[row[0]])) for row in rows]
 
@@ -310,6 +320,16 @@ class SqliteStore:
         from cloaca.store.sqlite.schedules import SqliteSchedules  # noqa: PLC0415
 
         return SqliteSchedules(self._own_transaction, self._fetch, START)
+
+    @property
+    def steering(self) -> SteeringTable:
+        # Loaded by those who steer.
+        from cloaca.store.sqlite.steering import SqliteSteering  # noqa: PLC0415
+
+        return SqliteSteering(self._own_transaction, self._fetch)
+
+    def tell(self, executions: Sequence[str], *, work: bool) -> None:
+        """Nothing: other processes look once a second."""
 
     @contextlib.contextmanager
     def _own_transaction(self) -> Iterator[sqlite3.Connection]:

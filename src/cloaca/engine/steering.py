@@ -1,0 +1,146 @@
+"""Following what people do to executions that are held here, from this process or another.
+
+Whoever steers an execution moves its fence, in a transaction that no turn of this runner overlaps. So a turn that does not
+know yet commits nothing of it: it reads where the execution stands, and where it is still this runner's own, what its
+bodies have left goes in under the new fence. Nothing that ran is lost, and nothing new becomes ready before that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from cloaca.engine.core import Core
+from cloaca.engine.events import Steered
+from cloaca.engine.ownership import Ownership
+from cloaca.engine.suspects import Suspects
+from cloaca.engine.turn import Turn
+from cloaca.errors import DatabaseError
+from cloaca.executors.job import Job, execution_cancelled, lease_lost
+from cloaca.model.execution import READY, ExecutionState
+from cloaca.model.states import Status
+from cloaca.model.steering import Standing
+
+logger = logging.getLogger("cloaca.engine")
+
+
+class Steering:
+    """What one engine knows of it; belongs to the thread that takes a turn."""
+
+    def __init__(self, core: Core, ownership: Ownership, suspects: Suspects) -> None:
+        self._core = core
+        self._ownership = ownership
+        self._suspects = suspects
+        self._touched: set[str] = set()
+        """Executions that are paused, of which something has happened since it was last seen what still runs."""
+
+    # -- hearing of it -----------------------------------------------------------------------------------------------
+
+    def patrol(self) -> None:
+        """See what was steered by those who could not tell.
+
+        Raises:
+            DatabaseError: It cannot be seen now.
+        """
+        if self._core.live and (steered := self._core.store.steering.steered(self._core.runner)):
+            self._core.inbox.put(Steered(steered))
+
+    def heard(self, executions: Sequence[str], turn: Turn) -> None:
+        """Somebody has steered these, or they have ended elsewhere."""
+        held = [execution for execution in executions if execution in self._core.live]
+        if not held:
+            return
+        try:
+            standings = self._core.store.steering.standings(held)
+            self._core.store.steering.forget_steered(self._core.runner, held)
+        except DatabaseError as error:
+            logger.warning("what was steered is looked at again in a moment: %s", error)
+            return
+        for execution in held:
+            self._follow(execution, standings.get(execution), turn)
+
+    def refenced(self, execution: str, turn: Turn) -> bool:
+        """Whether the rows of a turn that were refused for an execution may be tried again, or are not there any more."""
+        state = self._core.live.get(execution)
+        try:
+            standing = self._core.store.steering.standings([execution]).get(execution)
+        except DatabaseError as error:
+            logger.warning("where execution %s stands cannot be read: %s", execution, error)
+            return False
+        if state is None or (standing is not None and standing.fence <= state.fence):
+            return False
+        self._follow(execution, standing, turn)
+        return True
+
+    # -- following ---------------------------------------------------------------------------------------------------
+
+    def _follow(self, execution: str, standing: Standing | None, turn: Turn) -> None:
+        state = self._core.live[execution]
+        if standing is None or standing.owner != self._core.runner:
+            self._lose(state, standing, turn)
+        elif standing.fence > state.fence:
+            state.fence = standing.fence
+            turn.batch.refence(execution, standing.fence)
+            if standing.status == Status.PAUSED:
+                self._pause(state, turn)
+            else:
+                self._resume(state, standing, turn)
+
+    def _lose(self, state: ExecutionState, standing: Standing | None, turn: Turn) -> None:
+        """It was cancelled, deleted, started again or taken over."""
+        is_taken_over = (
+            standing is not None and standing.finished_at is None and standing.round == state.round
+        )
+        turn.drop({state.id})
+        del self._core.live[state.id]
+        self._core.paused.pop(state.id, None)
+        self._core.executors.drop(state.id, lease_lost if is_taken_over else execution_cancelled)
+        self._core.completions.ended_elsewhere([state.id])
+
+    def _pause(self, state: ExecutionState, turn: Turn) -> None:
+        waiting = [*self._core.executors.take_back(state.id), *self._suspects.take_back(state.id, turn)]
+        self._core.paused.setdefault(state.id, set()).update(job.node for job in waiting)
+        self._touched.add(state.id)
+
+    def _resume(self, state: ExecutionState, standing: Standing, turn: Turn) -> None:
+        if standing.timed_from is not None:
+            self._core.limit(state, standing.timed_from)
+        nodes = self._core.paused.pop(state.id, set())
+        self._core.hand_out(state, [node for node in sorted(nodes) if state.status[node] is READY], turn)
+
+    # -- holding back ------------------------------------------------------------------------------------------------
+
+    def withhold(self, turn: Turn) -> None:
+        """Take out of a turn what is ready of executions that are paused."""
+        if self._core.paused:
+            turn.ready = self._not_paused(turn.ready)
+            turn.suspects = self._not_paused(turn.suspects)
+
+    def _not_paused(self, jobs: Iterable[Job]) -> list[Job]:
+        going_on = []
+        for job in jobs:
+            held = self._core.paused.get(job.execution_id)
+            if held is None:
+                going_on.append(job)
+            else:
+                held.add(job.node)
+        return going_on
+
+    def called_back(self, execution: str) -> None:
+        """A callback of an execution has returned."""
+        self._touched.add(execution)
+
+    def let_go(self, turn: Turn) -> None:
+        """Give back what is paused and of which nothing runs any more, so that it takes no memory."""
+        if not self._core.paused:
+            self._touched.clear()
+            return
+        touched, self._touched = self._touched.union(turn.batch.executions), set()
+        for execution in touched & self._core.paused.keys():
+            if self._is_still(self._core.live[execution]):
+                self._ownership.give_back(execution)
+
+    def _is_still(self, state: ExecutionState) -> bool:
+        held = self._core.paused[state.id]
+        runs = any(status is READY and node not in held for node, status in enumerate(state.status))
+        return not runs and not self._core.callbacks.awaits(state.id)

@@ -1,0 +1,205 @@
+"""Steering executions: what people do to them, from any process on their database."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cloaca.authoring.names import UNSTORABLE, is_str, listed, nearest, shown
+from cloaca.clock import new_id
+from cloaca.engine.completions import Completions
+from cloaca.errors import ExecutionNotFoundError, ExecutionStateError, TaskNotFoundError
+from cloaca.model.values import encode, joined
+from cloaca.runner.inputs import Input, texts_of
+from cloaca.runner.waiting import check_no_loop
+from cloaca.store.store import Store
+
+if TYPE_CHECKING:
+    from cloaca.model.graph import Graph
+    from cloaca.model.steering import Verb
+    from cloaca.runner.handle import ExecutionHandle
+
+
+class Steering:
+    """Verbs that each are one durable transaction: whoever owns the execution learns of it, wherever that is.
+
+    A runner in this process has learned of it when the verb returns. In another process it is told at once on PostgreSQL
+    and sees it within two seconds on SQLite; it can commit nothing of the execution meanwhile, so that nothing becomes
+    ready after a verb has returned, but a body that was only waiting for a slot may still begin there.
+    """
+
+    _store: Store
+    _encoders: Any
+    _completions: Completions
+
+    def cancel(self, execution_id: str) -> None:
+        """End an execution as ``Cancelled``: what has completed stays, nothing new starts.
+
+        A body that runs learns it from ``TaskHandle``, an async one by ``asyncio.CancelledError``; what it leaves is not
+        stored. Executions that it has started go on. One that is cancelled already stays so.
+
+        Raises:
+            ExecutionNotFoundError: There is none of this id.
+            ExecutionStateError: It has ended otherwise.
+            DatabaseError: It could not be stored; nothing has changed.
+        """
+        from cloaca.model.steering import cancel  # noqa: PLC0415 - loaded by those who steer
+
+        self._steer("cancel", execution_id, cancel)
+
+    def pause(self, execution_id: str) -> None:
+        """Hold an execution: what runs ends and is stored, and nothing new starts until ``resume``.
+
+        It then takes no memory and no slot. Where nothing was left to start, it ends as if it had not been paused.
+        One that is paused already stays so.
+
+        Raises:
+            ExecutionNotFoundError, DatabaseError: As for ``cancel``.
+            ExecutionStateError: It has ended.
+        """
+        from cloaca.model.steering import pause  # noqa: PLC0415 - as above
+
+        self._steer("pause", execution_id, pause)
+
+    def resume(self, execution_id: str) -> None:
+        """Let a paused execution go on; ``workflow_timeout_seconds`` counts anew. One that is not paused stays as it is.
+
+        Raises:
+            ExecutionNotFoundError, DatabaseError: As for ``cancel``.
+            ExecutionStateError: It has ended.
+        """
+        from cloaca.model.steering import resume  # noqa: PLC0415 - as above
+
+        self._steer("resume", execution_id, resume)
+
+    def retry(self, execution_id: str) -> None:
+        """Open the next round of an execution that failed or was cancelled.
+
+        Tasks that failed run again, with the retries of their own policies, and so do those that were skipped because of
+        them; what completed stays. A failure that another task has handled stays as it is. The round may run under a
+        newer version of the workflow, as long as its tasks, dependencies and rules are the same.
+
+        Raises:
+            ExecutionNotFoundError, DatabaseError: As for ``cancel``.
+            ExecutionStateError: It has not ended, or it has completed.
+        """
+        from cloaca.model.steering import retry  # noqa: PLC0415 - as above
+
+        self._steer("retry", execution_id, retry)
+
+    def fork(self, execution_id: str, from_task: str, context: Input = None) -> ExecutionHandle:
+        """Start a new execution that goes on from a task of another, which stays as it is.
+
+        It keeps what every task has left that completed there and does not come after ``from_task``; ``from_task`` and
+        all others run. It is durable when this returns, and runs under the newest version of its workflow.
+
+        Args:
+            context: Keys to replace, whoever has written them: the tasks that run see these values.
+
+        Returns:
+            A handle on the new execution.
+
+        Raises:
+            ExecutionNotFoundError, DatabaseError: As for ``cancel``.
+            TaskNotFoundError: It has no such task.
+            ExecutionStateError: No runner has claimed it yet, so that it has no tasks.
+            TypeError: A value of the context cannot be stored.
+        """
+        self._before_change()
+        check_no_loop("fork", "await asyncio.to_thread(...)")
+        from cloaca.model.forking import kept  # noqa: PLC0415 - as above
+        from cloaca.store.steering import Fork  # noqa: PLC0415 - as above
+
+        row = self._store.read_execution(self._checked(execution_id))
+        if row is None:
+            raise self._not_found(execution_id)
+        graph = self._graph_of(row.id, row.workflow, row.structure)
+        _check_task(graph, from_task)
+        edited = texts_of(context, self._encoders)
+        texts = {key: encode(value, key) for key, value in json.loads(row.input).items()} | edited
+        attempts = self._store.read_attempts(row.id)
+        fork = Fork(
+            new_id(), row.id, from_task, joined(texts), kept(graph, attempts, from_task=from_task, edited=edited), self._now(),
+        )  # fmt: skip
+        self._store.steering.fork(fork)
+        self._steered([], work=True)
+        return self._handle(fork.id, row.workflow)
+
+    def delete(self, execution_id: str) -> None:
+        """Remove an execution that has ended, with all that is stored of it. Its idempotency key is free again.
+
+        Raises:
+            ExecutionNotFoundError, DatabaseError: As for ``cancel``.
+            ExecutionStateError: It has not ended.
+        """
+        self._before_change()
+        check_no_loop("delete", "await asyncio.to_thread(...)")
+        from cloaca.model.steering import check_deletable  # noqa: PLC0415 - as above
+
+        if not self._store.steering.delete(self._checked(execution_id), check_deletable):
+            raise self._not_found(execution_id)
+        self._completions.discard(execution_id)
+
+    # -- how ---------------------------------------------------------------------------------------------------------
+
+    def _steer(self, method: str, execution_id: str, verb: Verb) -> None:
+        self._before_change()
+        check_no_loop(method, f"await asyncio.to_thread(....{method}, ...)")
+        applied = self._store.steering.apply(self._checked(execution_id), verb, self._now())
+        if applied is None:
+            raise self._not_found(execution_id)
+        _, change = applied
+        if change is not None:
+            is_free = change.standing.owner is None and change.standing.finished_at is None
+            self._steered([execution_id], work=is_free)
+
+    def _steered(self, executions: Sequence[str], *, work: bool) -> None:
+        """Tell all who should know that these were steered, and whether there is work that nobody owns."""
+        self._store.tell(executions, work=work)
+        self._completions.ended_elsewhere(executions)
+
+    def _graph_of(self, execution_id: str, workflow: str, structure: str) -> Graph:
+        from cloaca.model.graph import Graph  # noqa: PLC0415 - as above
+
+        if not structure:
+            raise ExecutionStateError(
+                f"execution {execution_id} of workflow {workflow!r} has not been claimed by a runner, so that it has no "
+                "tasks yet to fork from: wait until it runs, or start another one",
+                execution_id=execution_id,
+                status="Pending",
+            )
+        return Graph.thawed(self._store.read_structures([structure])[structure])
+
+    def _checked(self, execution_id: Any) -> str:
+        """An id, which may be anything that somebody typed."""
+        if not is_str(execution_id) or UNSTORABLE.search(execution_id):
+            raise self._not_found(execution_id)
+        return str.__str__(execution_id)
+
+    def _not_found(self, execution_id: object) -> ExecutionNotFoundError:
+        return ExecutionNotFoundError(
+            f"execution {shown(execution_id)} is not in {self._store.location}: check the id, and that this is its database"
+        )
+
+    def _now(self) -> float:
+        return time.time()
+
+    def _before_use(self) -> None:
+        """Called first by each method; raises where nothing can be done here any more."""
+        raise NotImplementedError
+
+    def _before_change(self) -> None:
+        self._before_use()
+
+    def _handle(self, execution_id: str, workflow_name: str) -> ExecutionHandle:
+        raise NotImplementedError
+
+
+def _check_task(graph: Graph, task: object) -> None:
+    if not is_str(task) or task not in graph.index:
+        hint = nearest(task, graph.ids) if is_str(task) else ""
+        raise TaskNotFoundError(
+            f"from_task={shown(task)} is no task of workflow {graph.name!r}: {hint or f'it has {listed(graph.ids)}'}"
+        )

@@ -1,0 +1,64 @@
+"""Steering on a PostgreSQL database, where it waits for the turns of an execution's owner."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from cloaca.errors import DatabaseError
+from cloaca.model.steering import Standing
+from cloaca.store.postgres.connection import Connection, in_transaction, qualified
+from cloaca.store.statements import load_statements
+from cloaca.store.steering import Moved, Run, SteeringTable
+
+T = TypeVar("T")
+
+SQL = load_statements(os.path.join(os.path.dirname(__file__), "steering.sql"))
+TRIES = 10
+
+
+class PostgresSteering(SteeringTable):
+    """The tables of one schema.
+
+    Args:
+        ask: Works on a connection of its own, again where that is lost.
+    """
+
+    def __init__(self, ask: Callable[[Callable[[Connection], Any]], Any], *, schema: str) -> None:
+        self._ask = ask
+        self._sql = {name: qualified(statement, schema, binds=True) for name, statement in SQL.items()}
+
+    def _locked(self, run: Run, execution: str) -> Standing | None:
+        """The owner's row comes first, as in a turn: two that lock in one order do not wait for each other."""
+        owner = run("lock_owner", (execution,))
+        rows = run("read_standing", (execution,))
+        if not rows:
+            return None
+        standing = Standing(*rows[0])
+        if standing.owner != (owner[0][0] if owner else None):
+            raise Moved
+        return standing
+
+    def _in_transaction(self, work: Callable[[Run], T]) -> T:
+        for _ in range(TRIES):
+            try:
+                done: T = self._ask(lambda db: in_transaction(db, lambda db: work(self._run_on(db))))
+            except Moved:
+                continue
+            return done
+        raise DatabaseError("an execution changed hands each time it was to be steered: try again")
+
+    def _run_on(self, db: Connection) -> Run:
+        def run(name: str, parameters: Sequence[Any]) -> list[Any]:
+            done = db.execute(self._sql[name], parameters, prepare=True)
+            return done.fetchall() if done.description else []
+
+        return run
+
+    def _fetch(self, name: str, parameters: Sequence[Any]) -> list[Any]:
+        rows: list[Any] = self._ask(lambda db: self._run_on(db)(name, parameters))
+        return rows
+
+    def _list(self, ids: Sequence[str]) -> list[str]:
+        return list(ids)

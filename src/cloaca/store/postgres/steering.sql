@@ -1,0 +1,69 @@
+-- What people do to executions, and what is told of it. Each verb is a transaction of its own beside the turns.
+
+-- name: read_standing
+select id, workflow, structure, version, status, owner, fence, round, round_fence, created_at, started_at, finished_at,
+    timed_from, error
+from cloaca.executions where id = %s for update;
+
+-- name: lock_owner
+-- A turn of the owner's has advanced this row: so none is in progress from here on that writes by what was true before.
+select id from cloaca.runners where id = (select owner from cloaca.executions where id = %s) for share;
+
+-- name: read_standings
+select id, workflow, structure, version, status, owner, fence, round, round_fence, created_at, started_at, finished_at,
+    timed_from, error
+from cloaca.executions where id = any(%s::text[]);
+
+-- name: change_standing
+update cloaca.executions
+set version = %s, status = %s, owner = %s, fence = %s, round = %s, round_fence = %s, finished_at = %s, timed_from = %s, error = %s
+where id = %s;
+
+-- name: cancel_attempts
+update cloaca.attempts set status = 'Cancelled', finished_at = %s, fence = %s, retry_at = null, alone = false, deferred = false
+where execution_id = %s and status in ('Running', 'Suspect');
+
+-- name: add_event
+insert into cloaca.events (execution_id, fence, kind, at, details) values (%s, %s, %s, %s, %s);
+
+-- name: read_events
+select fence, kind, at, details from cloaca.events where execution_id = %s order by fence;
+
+-- name: note_steered
+insert into cloaca.steered (runner, execution_id) values (%s, %s) on conflict do nothing;
+
+-- name: read_steered
+select execution_id from cloaca.steered where runner = %s;
+
+-- name: forget_steered
+delete from cloaca.steered where runner = %s and execution_id = any(%s::text[]);
+
+-- name: fork_execution
+insert into cloaca.executions
+    (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
+select %s::text, workflow, structure, '', 'Pending', 2, %s::text, %s::float8, id, %s::text from cloaca.executions where id = %s;
+
+-- name: fork_attempt
+insert into cloaca.attempts (execution_id, task, attempt, status, delta, started_at, finished_at)
+select %s::text, task, attempt, status, %s::text, started_at, finished_at from cloaca.attempts
+where execution_id = %s and task = %s and map_index = -1 and attempt = %s;
+
+-- name: delete_attempts
+delete from cloaca.attempts where execution_id = any(%s::text[]);
+
+-- name: delete_events
+delete from cloaca.events where execution_id = any(%s::text[]);
+
+-- name: delete_executions
+delete from cloaca.executions where id = any(%s::text[]);
+
+-- name: list_oldest
+-- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
+select seq, id, created_at, finished_at from cloaca.executions where seq > %s order by seq limit %s;
+
+-- name: count_attempts
+select execution_id, count(*) from cloaca.attempts where execution_id = any(%s::text[])
+group by execution_id;
+
+-- name: find_newest
+select seq from cloaca.executions order by seq desc limit 1 offset %s;

@@ -1,0 +1,65 @@
+-- What people do to executions, and what is told of it. Each verb is a transaction of its own beside the turns.
+
+-- name: read_standing
+select id, workflow, structure, version, status, owner, fence, round, round_fence, created_at, started_at, finished_at,
+    timed_from, error
+from cloaca_executions where id = ?;
+
+-- name: read_standings
+select id, workflow, structure, version, status, owner, fence, round, round_fence, created_at, started_at, finished_at,
+    timed_from, error
+from cloaca_executions where id in (select value from json_each(?));
+
+-- name: change_standing
+update cloaca_executions
+set version = ?, status = ?, owner = ?, fence = ?, round = ?, round_fence = ?, finished_at = ?, timed_from = ?, error = ?
+where id = ?;
+
+-- name: cancel_attempts
+update cloaca_attempts set status = 'Cancelled', finished_at = ?, fence = ?, retry_at = null, alone = 0, deferred = 0
+where execution_id = ? and status in ('Running', 'Suspect');
+
+-- name: add_event
+insert into cloaca_events (execution_id, fence, kind, at, details) values (?, ?, ?, ?, ?);
+
+-- name: read_events
+select fence, kind, at, details from cloaca_events where execution_id = ? order by fence;
+
+-- name: note_steered
+insert into cloaca_steered (runner, execution_id) values (?, ?) on conflict do nothing;
+
+-- name: read_steered
+select execution_id from cloaca_steered where runner = ?;
+
+-- name: forget_steered
+delete from cloaca_steered where runner = ? and execution_id in (select value from json_each(?));
+
+-- name: fork_execution
+insert into cloaca_executions
+    (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
+select ?, workflow, structure, '', 'Pending', 2, ?, ?, id, ? from cloaca_executions where id = ?;
+
+-- name: fork_attempt
+insert into cloaca_attempts (execution_id, task, attempt, status, delta, started_at, finished_at)
+select ?, task, attempt, status, ?, started_at, finished_at from cloaca_attempts
+where execution_id = ? and task = ? and map_index = -1 and attempt = ?;
+
+-- name: delete_attempts
+delete from cloaca_attempts where execution_id in (select value from json_each(?));
+
+-- name: delete_events
+delete from cloaca_events where execution_id in (select value from json_each(?));
+
+-- name: delete_executions
+delete from cloaca_executions where id in (select value from json_each(?));
+
+-- name: list_oldest
+-- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
+select seq, id, created_at, finished_at from cloaca_executions where seq > ? order by seq limit ?;
+
+-- name: count_attempts
+select execution_id, count(*) from cloaca_attempts where execution_id in (select value from json_each(?))
+group by execution_id;
+
+-- name: find_newest
+select seq from cloaca_executions order by seq desc limit 1 offset ?;
