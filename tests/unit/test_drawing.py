@@ -55,7 +55,7 @@ def workflow(dependencies, *, docs=None, rules=None, name="nightly", description
 def nightly():
     return workflow(
         NIGHTLY,
-        docs={"fetch": "Reads the orders.\n\nAt length."},
+        docs={"fetch": "Reads the orders.\n    \n    At length."},
         rules={"mourn": cloaca.task_failed("load")},
         description="From shop to books",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from cloaca.authoring.names import is_str, listed, nearest, shown
@@ -36,7 +37,7 @@ def figure_of(
 def _about(task: AnyTask) -> str:
     """The first paragraph of its function's docstring."""
     text = getattr(task.function, "__doc__", None)
-    return str.__str__(text).strip().partition("\n\n")[0] if is_str(text) else ""
+    return re.split(r"\n[ \t]*\n", str.__str__(text).strip(), maxsplit=1)[0] if is_str(text) else ""
 
 
 def _checked(statuses: Mapping[str, str], graph: Graph) -> dict[str, str]:

@@ -21,7 +21,7 @@ def ordered(net: Net) -> list[list[int]]:
     for row in rows:
         _note(row, place)
     best, fewest = [list(row) for row in rows], crossings(rows, net.below)
-    for sweep in range(_sweeps(len(place))):
+    for sweep in range(_sweeps(sum(map(len, net.below)))):
         if not fewest:
             break
         is_down = sweep % 2 == 0
@@ -33,8 +33,8 @@ def ordered(net: Net) -> list[list[int]]:
     return best
 
 
-def _sweeps(elements: int) -> int:
-    return 24 if elements < 1_000 else 12 if elements < 5_000 else 6
+def _sweeps(steps: int) -> int:
+    return 24 if steps < 1_000 else 12 if steps < 5_000 else 6 if steps < 30_000 else 2
 
 
 def _note(row: Sequence[int], place: dict[int, float]) -> None:

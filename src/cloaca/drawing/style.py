@@ -50,7 +50,7 @@ def style_sheet() -> str:
     """The rules of the drawing's ``<style>``."""
     sizes = [f"{_SCOPE} .{kind} {{ font-size: {size}px }}" for kind, size in FONT_SIZES.items()]
     fixed = [
-        f"{_SCOPE} text {{ font-family: {_FONT}; white-space: pre }}",
+        f"{_SCOPE} text {{ font-family: {_FONT} }}",
         f"{_SCOPE} .name {{ font-weight: 600 }}",
         f"{_SCOPE} .edge {{ fill: none; stroke-width: 1.3 }}",
         f"{_SCOPE} .by-rule {{ stroke-dasharray: 5 4 }}",

@@ -33,7 +33,7 @@ def svg(figure: Figure) -> str:
     left = (width - made.width) // 2
     parts = [
         *_opening(figure, width, top + made.height + _MARGIN),
-        *_texts(heading, width // 2, _MARGIN),
+        *_texts(heading, _MARGIN, _MARGIN, anchor="start"),  # where a frame around a wide drawing starts
         f'<g transform="translate({left} {top})">',
         *_arrows(figure, made),
         *(part for task in zip(figure.nodes, boxes, made.boxes, strict=True) for part in _task(*task)),
@@ -82,15 +82,15 @@ def _task(node: Node, lines: Sequence[Line], box: Box) -> Iterator[str]:
     yield f'<g class="{classes}"><title>{escape(node.tooltip())}</title>'
     yield f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="6"/>'
     free = box.height - sum(map(_height, lines))
-    yield from _texts(lines, box.x + box.width // 2, box.y + free // 2)
+    yield from _texts(lines, box.x + box.width // 2, box.y + free // 2, anchor="middle")
     yield "</g>"
 
 
-def _texts(lines: Iterable[Line], x: int, top: int) -> Iterator[str]:
-    """Lines below each other, centred at ``x``."""
+def _texts(lines: Iterable[Line], x: int, top: int, *, anchor: str) -> Iterator[str]:
+    """Lines below each other, which start at ``x`` or have their middle there."""
     for line in lines:
         baseline = top + round(FONT_SIZES[line.kind] * 1.08)
-        yield f'<text class="{line.kind}" x="{x}" y="{baseline}" text-anchor="middle">{escape(line.text)}</text>'
+        yield f'<text class="{line.kind}" x="{x}" y="{baseline}" text-anchor="{anchor}">{escape(line.text)}</text>'
         top += _height(line)
 
 
