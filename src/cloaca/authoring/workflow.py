@@ -189,8 +189,7 @@ class Workflow:
         same text.
 
         Args:
-            statuses: Task id to status, ``"Completed"`` or another of ``TaskStatus``, or ``"Cancelled"``; these
-                tasks are coloured and marked.
+            statuses: Task id to status, one of ``TaskStatus``; these tasks are coloured and marked.
 
         Raises:
             TaskNotFoundError: ``statuses`` names a task that the workflow does not have.
