@@ -42,7 +42,8 @@ PAGES = (
     Page("retries.md", "Retries", "See [Failures](../failures.md#retries).", ("cloaca.model.retry",)),
     Page(
         "running.md", "Runners and clients", "Starting executions and waiting for them; see [Running](../running.md).",
-        ("cloaca.runner.runner", "cloaca.runner.config", "cloaca.runner.handle", "cloaca.runner"),
+        ("cloaca.runner.runner", "cloaca.runner.config", "cloaca.runner.handle", "cloaca.runner",
+         "cloaca.executors.log_context"),
     ),
     Page(
         "records.md", "Results and records", "What became of an execution.",

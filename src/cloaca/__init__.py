@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from cloaca.authoring.params import workflow_params
     from cloaca.authoring.trigger import TriggerResult, trigger
     from cloaca.authoring.variables import var, var_or
+    from cloaca.executors.log_context import LogContext
     from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
     from cloaca.runner.tenancy import DatabaseAdmin, TenantConfig, TenantCredentials
     from cloaca.schedules.cron import CronSchedule
@@ -90,6 +91,7 @@ __all__ = [
     "IdempotencyError",
     "InvalidDatabaseUrl",
     "LeaseLost",
+    "LogContext",
     "MigrationError",
     "PipelineResult",
     "RetryCondition",
@@ -152,6 +154,7 @@ _LOADED_WHEN_USED = {
     "workflow_params": "cloaca.authoring.params",
     "_shutdown_all_runners": "cloaca.runner.runner",
     "CronSchedule": "cloaca.schedules.cron",
+    "LogContext": "cloaca.executors.log_context",
 }
 """By name: the module of what most processes never use."""
 

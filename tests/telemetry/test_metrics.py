@@ -78,9 +78,10 @@ def test_what_waits_and_runs_is_seen_while_it_does(make_runner, registry):
 
 def test_what_a_client_has_started_is_counted_as_claimed(make_runner, registry):
     workflow_of("double", lambda context: None, id="double")
-    runner = make_runner("sqlite:///shared.db", metrics=registry)
     with cloaca.Client("sqlite:///shared.db") as client:
-        client.start("double").result(SOON)
+        execution = client.start("double").execution_id
+    runner = make_runner("sqlite:///shared.db", metrics=registry)
+    runner.get_handle(execution).result(SOON)
     value = registry.get_sample_value
     assert value("cloaca_executions_claimed_total", {"workflow": "double"}) == 1
     assert value("cloaca_executions_started_total", {"workflow": "double"}) is None

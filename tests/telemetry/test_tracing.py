@@ -127,13 +127,12 @@ def test_without_a_caller_an_execution_begins_a_trace_of_its_own(make_runner, tr
 
 def test_what_another_process_has_started_is_found_by_its_id(make_runner, traces):
     workflow_of("claimed", lambda context: None, id="only")
-    make_runner("sqlite:///shared.db", tracing=traces.provider)
     with cloaca.Client("sqlite:///shared.db") as client:
-        handle = client.start("claimed")
-        handle.result(SOON)
+        started = client.start("claimed").execution_id
+    make_runner("sqlite:///shared.db", tracing=traces.provider).get_handle(started).result(SOON)
     execution, task = traces.one("workflow claimed"), traces.one("task only")
     assert facts(execution)["claimed"] is True
-    assert execution.attributes["cloaca.execution_id"] == handle.execution_id
+    assert execution.attributes["cloaca.execution_id"] == started
     assert is_below(task, execution)
 
 

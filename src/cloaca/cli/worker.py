@@ -15,6 +15,7 @@ from cloaca.cli.database import check_kept, database_option, without_password
 from cloaca.cli.exits import COMPLETED, FAILED
 from cloaca.cli.interrupts import Asked
 from cloaca.cli.loading import load_all
+from cloaca.cli.metrics import metrics_options, served
 from cloaca.cli.wording import counted
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
@@ -27,7 +28,7 @@ LOOK_SECONDS = 0.5
 _EXAMPLE = """\b
 Examples:
   cloaca worker shop.flows --db postgresql://shop@db/shop
-  cloaca worker orders.py refunds.py --concurrency 16
+  cloaca worker orders.py refunds.py --concurrency 16 --metrics-port 9464
 """
 
 
@@ -48,7 +49,15 @@ Examples:
     type=click.Choice(["continue", "wait"]),
     help="What to do with executions of another version of a workflow (continue).",
 )
-def worker(targets: tuple[str, ...], url: str, **settings: Any) -> None:
+@metrics_options
+@click.option(
+    "--tracing",
+    is_flag=True,
+    help="Make spans by the global tracer provider of OpenTelemetry, which a module sets.",
+)
+def worker(
+    targets: tuple[str, ...], url: str, metrics_port: int | None, metrics_address: str, **settings: Any
+) -> None:
     """Work on the executions of the workflows that each FILE_OR_MODULE registers, until SIGTERM or Ctrl-C.
 
     It says in its log when it is ready. Asked to end it starts nothing more, lets bodies finish, and hands the rest to
@@ -62,23 +71,31 @@ def worker(targets: tuple[str, ...], url: str, **settings: Any) -> None:
     asked = Asked()
     asked.listen()
     names = load_all(targets)
-    config = _config(**settings)
-    runner = DefaultRunner(url, config)
-    logger.info(
-        "ready: process %d runs %s of %s, %s at once", os.getpid(), listed(names, most=20), without_password(url),
-        counted(config.max_concurrent_tasks, "task"),
-    )  # fmt: skip
-    works = _work(runner, asked, drain_seconds=config.shutdown_timeout_seconds)
+    config = _config(metrics=metrics_port is not None, **settings)
+    with served(metrics_address, metrics_port):
+        runner = DefaultRunner(url, config)
+        logger.info(
+            "ready: process %d runs %s of %s, %s at once", os.getpid(), listed(names, most=20), without_password(url),
+            counted(config.max_concurrent_tasks, "task"),
+        )  # fmt: skip
+        works = _work(runner, asked, drain_seconds=config.shutdown_timeout_seconds)
     click.get_current_context().exit(COMPLETED if works else FAILED)
 
 
 def _config(
-    *, concurrency: int | None, drain_seconds: float | None, on_version_change: str | None
+    *,
+    concurrency: int | None,
+    drain_seconds: float | None,
+    on_version_change: str | None,
+    metrics: bool,
+    tracing: bool,
 ) -> DefaultRunnerConfig:
     given = {
         "max_concurrent_tasks": concurrency,
         "shutdown_timeout_seconds": drain_seconds,
         "on_version_change": on_version_change,
+        "metrics": metrics,
+        "tracing": tracing,
     }
     return DefaultRunnerConfig(**{name: value for name, value in given.items() if value is not None})
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from cloaca.authoring.task import AnyTask
 from cloaca.engine.completions import Finished
 from cloaca.engine.plan import Plan
-from cloaca.executors.current import in_callback
+from cloaca.executors.current import CurrentCallback, in_callback
 from cloaca.executors.job import Job
 from cloaca.model.context import Context
 from cloaca.model.execution import AttemptRow, Event, ExecutionState, Failure, Succeeded, TimedOut
@@ -27,6 +27,7 @@ class Call(NamedTuple):
     """A callback that is due: with the error's text where its task failed."""
 
     execution_id: str
+    workflow: str
     node: int
     task: AnyTask
     error: str | None
@@ -65,9 +66,9 @@ def calls_for(
             continue
         if isinstance(event, Succeeded):
             if task.on_success is not None:
-                calls.append(Call(state.id, node, task, None, view.after(node, event.delta)))
+                calls.append(Call(state.id, plan.graph.name, node, task, None, view.after(node, event.delta)))
         elif task.on_failure is not None and row.error is not None:
-            calls.append(Call(state.id, node, task, str(Failure.from_text(row.error)), view))
+            calls.append(Call(state.id, plan.graph.name, node, task, str(Failure.from_text(row.error)), view))
     return calls
 
 
@@ -154,13 +155,14 @@ class Callbacks:
 
     def _make(self, call: Call) -> None:
         name = "on_success" if call.error is None else "on_failure"
-        in_callback.set(name)
+        ids = {"execution_id": call.execution_id, "workflow": call.workflow, "task": call.task.id}
+        in_callback.set(CurrentCallback(name, ids))
         try:
             self._call(call)
         except BaseException:
             logger.exception(
                 "%s of task %r of execution %s raised; the task's outcome stands",
-                name, call.task.id, call.execution_id,
+                name, call.task.id, call.execution_id, extra=ids,
             )  # fmt: skip
         self._deliver(CalledBack(call.execution_id, call.node))
 

@@ -199,7 +199,7 @@ class Committer:
             turn.drop(unit)
             self._core.refuse(request, error)
         for execution in unit - {row.id for row in refused.starts}:
-            logger.error("execution %s: %s", execution, error)
+            logger.error("execution %s: %s", execution, error, extra={"execution_id": execution})
             try:
                 go_back(self._core, turn, execution, _refusals(refused, execution, why))
             except DatabaseError:

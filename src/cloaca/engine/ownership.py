@@ -184,7 +184,9 @@ class Ownership:
                 self._adopt(execution, turn)
             except Exception:
                 logger.exception(
-                    "execution %s cannot be restored from its rows: it is left alone", execution.id
+                    "execution %s cannot be restored from its rows: it is left alone",
+                    execution.id,
+                    extra={"execution_id": execution.id},
                 )
         core.backlog = len(claimed) == room
         self._appetite.claimed(core.clock.monotonic(), is_full=core.backlog)
@@ -286,7 +288,10 @@ class Ownership:
 
     def reload(self, execution_id: str) -> None:
         """Throw away what is held of an execution; where this runner still owns it, it is claimed again."""
-        logger.warning("execution %s is not as this runner believed: reading it again", execution_id)
+        about = {"execution_id": execution_id}
+        logger.warning(
+            "execution %s is not as this runner believed: reading it again", execution_id, extra=about
+        )
         self.give_back(execution_id)
         self._core.executors.drop(execution_id)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca.clock import Clock
 
@@ -77,8 +77,15 @@ class CurrentAttempt:
 current_attempt: ContextVar[CurrentAttempt | None] = ContextVar("cloaca_current_attempt", default=None)
 
 
-in_callback: ContextVar[str | None] = ContextVar("cloaca_in_callback", default=None)
-"""The kind of callback that the running code is in."""
+class CurrentCallback(NamedTuple):
+    """The kind of a callback, and what a log record of it carries."""
+
+    kind: str
+    ids: Mapping[str, object]
+
+
+in_callback: ContextVar[CurrentCallback | None] = ContextVar("cloaca_in_callback", default=None)
+"""The callback that the running code is in."""
 
 
 @contextmanager

@@ -102,6 +102,16 @@ def mark_ready(jobs: Iterable[Job], now: float) -> None:
         job.ready = now
 
 
+def ids_of(job: Job) -> dict[str, object]:
+    """What a record about a job carries, as its ``extra``."""
+    return {
+        "execution_id": job.execution_id,
+        "workflow": job.workflow_name,
+        "task": job.task.id,
+        "attempt": job.attempt,
+    }
+
+
 class Outcome:
     """How an attempt ended: with a delta or with a failure. Times are wall seconds."""
 

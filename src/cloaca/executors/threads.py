@@ -13,7 +13,7 @@ from cloaca.clock import Clock
 from cloaca.executors.body import Encoders, call_body, delta_of
 from cloaca.executors.current import CurrentAttempt, current_attempt
 from cloaca.executors.forked import leave_if_forked
-from cloaca.executors.job import Interruption, Job, Outcome, failure_of
+from cloaca.executors.job import Interruption, Job, Outcome, failure_of, ids_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
 from cloaca.telemetry.observer import Observer
@@ -97,7 +97,7 @@ class ThreadExecutor:
         if self.slots.finish(job):
             logger.warning(
                 "task %r of execution %s is stuck: its thread still runs after %.2f s and cannot be stopped",
-                job.task.id, job.execution_id, self._clock.monotonic() - job.started,
+                job.task.id, job.execution_id, self._clock.monotonic() - job.started, extra=ids_of(job),
             )  # fmt: skip
             self.wake()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
 
 from cloaca.engine.core import Core
 from cloaca.errors import ConfigurationError
@@ -28,7 +27,7 @@ def _metrics(config: DefaultRunnerConfig) -> Observer | None:
     try:
         from cloaca.telemetry.prometheus import metrics_in  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        _refuse("metrics", "prometheus", error)
+        raise missing_extra("metrics", "prometheus", error) from error
     return metrics_in(None if config.metrics is True else config.metrics)
 
 
@@ -38,14 +37,15 @@ def _tracing(config: DefaultRunnerConfig) -> Observer | None:
     try:
         from cloaca.telemetry.opentelemetry import Tracing  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
-        _refuse("tracing", "opentelemetry", error)
+        raise missing_extra("tracing", "opentelemetry", error) from error
     return Tracing(None if config.tracing is True else config.tracing)
 
 
-def _refuse(setting: str, extra: str, error: ModuleNotFoundError) -> NoReturn:
-    raise ConfigurationError(
-        f"{setting} needs the module {error.name!r}, which is not installed: pip install 'pycloaca[{extra}]'"
-    ) from error
+def missing_extra(what: str, extra: str, error: ModuleNotFoundError) -> ConfigurationError:
+    """What is said where something needs a module that an extra brings."""
+    return ConfigurationError(
+        f"{what} needs the module {error.name!r}, which is not installed: pip install 'pycloaca[{extra}]'"
+    )
 
 
 def attach(observer: Observer | None, core: Core) -> Callable[[], None]:

@@ -217,8 +217,8 @@ def check_no_callback(method: str) -> None:
     Raises:
         RunnerError: It would.
     """
-    if (name := in_callback.get()) is not None:
+    if (callback := in_callback.get()) is not None:
         raise RunnerError(
-            f"{method}() was called in {name}, and would hold up every callback of this runner: start() the execution "
+            f"{method}() was called in {callback.kind}, and would hold up every callback of this runner: start() the execution "
             "there, and wait for it elsewhere"
         )

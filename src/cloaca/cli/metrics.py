@@ -1,0 +1,69 @@
+"""Metrics over HTTP, while a worker works."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+from cloaca.cli.exits import Refused
+from cloaca.runner.telemetry import missing_extra
+
+logger = logging.getLogger("cloaca.worker")
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+LOOPBACK = "127.0.0.1"
+
+
+def metrics_options(command: _F) -> _F:
+    """The options that say where metrics are served."""
+    port = click.option(
+        "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535),
+        help="Serve metrics for Prometheus at this port; 0 takes a free one, which the log names.",
+    )  # fmt: skip
+    address = click.option(
+        "--metrics-address", metavar="ADDRESS", default=LOOPBACK, show_default=True,
+        help="Where to listen for whoever asks for them; 0.0.0.0 is everywhere.",
+    )  # fmt: skip
+    return port(address(command))
+
+
+@contextmanager
+def served(address: str, port: int | None) -> Iterator[None]:
+    """Serve the default registry of ``prometheus_client`` until the end of the block; with no port do nothing.
+
+    Raises:
+        Refused: Nobody can listen there.
+        ConfigurationError: The extra is not installed.
+    """
+    if port is None:
+        yield
+        return
+    server, thread = _started(address, port)
+    # Where it listens, not what was typed: the port may be any, the address a name.
+    host = f"[{address}]" if ":" in address else address
+    logger.info("metrics: http://%s:%d/metrics", host, server.server_port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _started(address: str, port: int) -> Any:
+    try:
+        from prometheus_client import start_http_server  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise missing_extra("--metrics-port", "prometheus", error) from error
+    try:
+        return start_http_server(port, addr=address)
+    except (OSError, UnicodeError) as error:
+        raise Refused(
+            f"--metrics-port {port}: cannot listen on {address!r} ({error}): choose another port, 0 for a free one, or "
+            "an address of this machine with --metrics-address"
+        ) from error
