@@ -10,22 +10,40 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from prometheus_client import CollectorRegistry
 
 import cloaca
 from tests.world import SOON, workflow_of
+
+
+class Exporter(InMemorySpanExporter):
+    """Keeps spans, and tells who waits for one."""
+
+    def __init__(self):
+        super().__init__()
+        self.changed = threading.Condition()
+
+    def export(self, spans):
+        with self.changed:
+            self.changed.notify_all()
+            return super().export(spans)
 
 
 class Traces:
     """A provider, and the spans that have ended under it."""
 
     def __init__(self, **settings):
-        self.exporter = InMemorySpanExporter()
+        self.exporter = Exporter()
         self.provider = TracerProvider(**settings)
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.tracer = self.provider.get_tracer("test")
 
     def of(self, name):
         return [span for span in self.exporter.get_finished_spans() if span.name == name]
+
+    def wait_for(self, name):
+        with self.exporter.changed:
+            assert self.exporter.changed.wait_for(lambda: self.of(name), SOON)
 
     def one(self, name):
         (span,) = self.of(name)
@@ -199,3 +217,56 @@ def test_an_execution_that_is_not_sampled_has_no_spans_and_neither_have_its_bodi
     workflow_of("unsampled", body)
     assert make_runner(tracing=traces.provider).execute("unsampled")["trace"] is True
     assert traces.exporter.get_finished_spans() == ()
+
+
+def test_a_cancelled_execution_is_counted_and_its_spans_end(make_runner, traces):
+    registry, runs = CollectorRegistry(), threading.Event()
+
+    def body(context, handle):
+        runs.set()
+        handle.defer_until(lambda: False, poll_interval_ms=60_000)
+
+    workflow_of("endless", body)
+    runner = make_runner(tracing=traces.provider, metrics=registry)
+    handle = runner.start("endless")
+    assert runs.wait(SOON)
+    handle.cancel()
+    runner.shutdown()
+    labels = {"workflow": "endless", "status": "Cancelled"}
+    assert registry.get_sample_value("cloaca_executions_finished_total", labels) == 1
+    assert facts(traces.one("workflow endless"))["status"] == "Cancelled"
+    assert facts(traces.one("task body"))["discarded"] is True
+
+
+def test_a_paused_execution_goes_on_in_another_span_and_a_retry_says_its_round(make_runner, traces):
+    runs, may_end = threading.Event(), threading.Event()
+
+    with cloaca.WorkflowBuilder("steered"):
+
+        @cloaca.task
+        def first(context):
+            runs.set()
+            assert may_end.wait(SOON)
+
+        @cloaca.task(dependencies=[first])
+        def second(context, handle):
+            if handle.idempotency_key.endswith("/1"):
+                raise ValueError("no")
+
+    runner = make_runner(tracing=traces.provider)
+    handle = runner.start("steered")
+    assert runs.wait(SOON)
+    handle.pause()
+    may_end.set()
+    traces.wait_for("workflow steered")
+    handle.resume()
+    assert handle.result(SOON).status == "Failed"
+    handle.retry()
+    assert handle.result(SOON).status == "Completed"
+    spans = [facts(span) for span in traces.of("workflow steered")]
+    assert [(span.get("handed_over"), span.get("status")) for span in spans] == [
+        (True, None),
+        (None, "Failed"),
+        (None, "Completed"),
+    ]
+    assert [facts(span).get("round") for span in traces.of("task second")] == [None, 2]

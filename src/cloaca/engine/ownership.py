@@ -279,8 +279,10 @@ class Ownership:
 
     def give_back(self, execution_id: str) -> None:
         """Hold an execution no longer of which nothing runs; whoever may run it claims it."""
-        self._core.live.pop(execution_id, None)
+        state = self._core.live.pop(execution_id, None)
         self._core.paused.pop(execution_id, None)
+        if self._core.observer is not None and state is not None:
+            self._core.observer.left(execution_id, state.graph.name, None)
         self._has_strays = True
         self.due = self._core.clock.monotonic()
 

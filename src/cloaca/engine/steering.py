@@ -93,6 +93,9 @@ class Steering:
         )
         turn.drop({state.id})
         del self._core.live[state.id]
+        if self._core.observer is not None:
+            status = None if is_taken_over or standing is None else str(standing.status)
+            self._core.observer.left(state.id, state.graph.name, status)
         self._core.paused.pop(state.id, None)
         self._core.executors.drop(state.id, lease_lost if is_taken_over else execution_cancelled)
         self._core.completions.ended_elsewhere([state.id])

@@ -31,6 +31,8 @@ class Attempt(Protocol):
     @property
     def attempt(self) -> int: ...
     @property
+    def round(self) -> int: ...
+    @property
     def started(self) -> float: ...
     @property
     def started_at(self) -> float: ...
@@ -117,6 +119,9 @@ class Observer(Protocol):
     def committed(self, turn: Committed) -> None:
         """A turn is durable; nothing that follows from it has begun."""
 
+    def left(self, execution_id: str, workflow: str, status: str | None) -> None:
+        """An execution is not held any more: somebody has ended it, with this status, or it goes on by another claim."""
+
     def attempt_started(self, attempt: Attempt) -> None:
         """A body is about to be called, in this context."""
 
@@ -136,6 +141,7 @@ class Observers:
         self.detached = self._to_all([one.detached for one in observers])
         self.claimed = self._to_all([one.claimed for one in observers])
         self.committed = self._to_all([one.committed for one in observers])
+        self.left = self._to_all([one.left for one in observers])
         self.attempt_started = self._to_all([one.attempt_started for one in observers])
         self.attempt_ended = self._to_all([one.attempt_ended for one in observers])
         self.fired = self._to_all([one.fired for one in observers])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -55,6 +56,13 @@ class Tracing:
         if len(self._executions) > len(turn.held) + STRAYS:
             self._let_go(self._executions.keys() - turn.held)
 
+    def left(self, execution_id: str, workflow: str, status: str | None) -> None:
+        """See ``Observer``."""
+        if status is None:
+            self._let_go([execution_id])
+        else:
+            self._end(Ended(execution_id, workflow, status, None, time.time()))
+
     def _begin(
         self, execution_id: str, workflow: str, context: Context, start: int | None, more: dict[str, Any]
     ) -> None:
@@ -97,6 +105,8 @@ class Tracing:
                 "cloaca.attempt": attempt.attempt,
             },
         )  # fmt: skip
+        if attempt.round > 1:
+            span.set_attribute("cloaca.round", attempt.round)
         self._attempts[attempt] = span
         # The context variables of a body are its own and end with it.
         attach(trace.set_span_in_context(span, context))

@@ -26,7 +26,7 @@ LATE_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 300, 3600)
 
 STARTED = "Executions whose start this process has committed."
 CLAIMED = "Executions taken up from the database: from clients, schedules, other runners."
-FINISHED = "Executions whose end this process has committed, by status."
+FINISHED = "Executions that have ended while this process held them, by status."
 ATTEMPTS = "Attempts that have ended: completed, failed for good, retried (failed, and tried again), skipped."
 FIRES = "Executions that schedules have started here."
 RAN = "How long bodies have run."
@@ -83,6 +83,12 @@ class Metrics:
                     self._ran.observe(seconds, workflow, task)
             for ended in turn.ended:
                 self._finished.add(ended.workflow, ended.status)
+
+    def left(self, execution_id: str, workflow: str, status: str | None) -> None:  # noqa: ARG002 - ids are no labels
+        """See ``Observer``."""
+        if status is not None:
+            with self._lock:
+                self._finished.add(workflow, status)
 
     def attempt_started(self, attempt: Attempt) -> None:
         """See ``Observer``."""
