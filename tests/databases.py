@@ -34,11 +34,12 @@ create trigger fence_shrinks after update on cloaca_executions
 when new.fence < old.fence or (new.owner is not null and new.owner is not old.owner and new.fence <= old.fence)
 begin insert into violations values ('I2: a fence that did not grow', old.id); end;
 create trigger execution_ends_twice after update on cloaca_executions when old.finished_at is not null
+    and not (new.round = old.round + 1 and new.fence = old.fence + 1 and old.status in ('Failed', 'Cancelled'))
 begin insert into violations values ('I5: a finished execution was changed', old.id); end;
-create trigger execution_vanishes after delete on cloaca_executions
-begin insert into violations values ('I5: an execution was deleted', old.id); end;
+create trigger execution_vanishes after delete on cloaca_executions when old.finished_at is null
+begin insert into violations values ('I5: an open execution was deleted', old.id); end;
 create trigger attempt_ends_twice after update on cloaca_attempts
-when old.status in ('Completed', 'Failed', 'Skipped')
+when old.status in ('Completed', 'Failed', 'Skipped', 'Cancelled')
 begin insert into violations values ('I3: a settled attempt was changed', old.execution_id); end;
 create trigger attempt_after_the_end after insert on cloaca_attempts
 when (select finished_at from cloaca_executions where id = new.execution_id) is not null
@@ -65,12 +66,13 @@ when (new.fence < old.fence
     or (new.owner is not null and new.owner is distinct from old.owner and new.fence <= old.fence))
 execute function public.note('I2: a fence that did not grow', 'id');
 create trigger execution_ends_twice after update on cloaca.executions for each row
-when (old.finished_at is not null)
+when (old.finished_at is not null
+    and not (new.round = old.round + 1 and new.fence = old.fence + 1 and old.status in ('Failed', 'Cancelled')))
 execute function public.note('I5: a finished execution was changed', 'id');
-create trigger execution_vanishes after delete on cloaca.executions for each row
-execute function public.note('I5: an execution was deleted', 'id');
+create trigger execution_vanishes after delete on cloaca.executions for each row when (old.finished_at is null)
+execute function public.note('I5: an open execution was deleted', 'id');
 create trigger attempt_ends_twice after update on cloaca.attempts for each row
-when (old.status in ('Completed', 'Failed', 'Skipped'))
+when (old.status in ('Completed', 'Failed', 'Skipped', 'Cancelled'))
 execute function public.note('I3: a settled attempt was changed', 'execution_id');
 create trigger attempt_after_the_end after insert on cloaca.attempts for each row
 execute function public.note_after_the_end();
