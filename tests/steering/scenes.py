@@ -6,7 +6,12 @@ from cloaca.model.retry import RetryPolicy
 from cloaca.store.rows import StartRow
 from tests.engine.bench import workflow
 
-VERBS = {"cancel": steering.cancel, "pause": steering.pause, "resume": steering.resume, "retry": steering.retry}
+VERBS = {
+    "cancel": steering.cancel,
+    "pause": steering.pause,
+    "resume": steering.resume,
+    "retry": steering.retry,
+}
 
 
 class Fragile:

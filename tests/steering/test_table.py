@@ -53,9 +53,7 @@ def test_every_scene_has_a_row():
     assert set(STATUSES) == set(SCENES)
 
 
-@pytest.mark.parametrize(
-    ("make", "verb"), CELLS, ids=[f"{make.__name__} {verb}" for make, verb in CELLS]
-)
+@pytest.mark.parametrize(("make", "verb"), CELLS, ids=[f"{make.__name__} {verb}" for make, verb in CELLS])
 def test_a_verb_leads_where_the_table_says_or_changes_nothing(scene, make, verb):
     make(scene)
     before = scene.row

@@ -222,7 +222,10 @@ class Engine:
             self._receive(message, turn)
         # A body that ended before its limit is judged by that, although its timer is due in the same turn.
         now = self.core.clock.monotonic()
-        for execution_id, event in self.core.timers.pop_due(now):
+        due = self.core.timers.pop_due(now)
+        # What has waited is handed out without a commit, which would find out that it was steered meanwhile.
+        self.steering.heard({id for id, event in due if isinstance(event, RetryDue)}, turn)
+        for execution_id, event in due:
             self.core.happen(execution_id, event, turn)
         self.watch.look(turn, now)
         try:

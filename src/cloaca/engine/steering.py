@@ -8,7 +8,7 @@ bodies have left goes in under the new fence. Nothing that ran is lost, and noth
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from cloaca.engine.core import Core
 from cloaca.engine.events import Steered
@@ -33,6 +33,8 @@ class Steering:
         self._suspects = suspects
         self._touched: set[str] = set()
         """Executions that are paused, of which something has happened since it was last seen what still runs."""
+        self._unseen: set[str] = set()
+        """Executions that may have been steered, and could not be looked at."""
 
     # -- hearing of it -----------------------------------------------------------------------------------------------
 
@@ -42,19 +44,25 @@ class Steering:
         Raises:
             DatabaseError: It cannot be seen now.
         """
-        if self._core.live and (steered := self._core.store.steering.steered(self._core.runner)):
-            self._core.inbox.put(Steered(steered))
+        if not self._core.live:
+            return
+        steering = self._core.store.steering
+        if steered := steering.steered(self._core.runner):
+            steering.forget_steered(self._core.runner, steered)
+        unseen, self._unseen = self._unseen, set()
+        if steered or unseen:
+            self._core.inbox.put(Steered([*steered, *unseen]))
 
-    def heard(self, executions: Sequence[str], turn: Turn) -> None:
-        """Somebody has steered these, or they have ended elsewhere."""
+    def heard(self, executions: Iterable[str], turn: Turn) -> None:
+        """Look at these executions: somebody has steered them, or they are about to go on after a wait."""
         held = [execution for execution in executions if execution in self._core.live]
         if not held:
             return
         try:
             standings = self._core.store.steering.standings(held)
-            self._core.store.steering.forget_steered(self._core.runner, held)
         except DatabaseError as error:
             logger.warning("what was steered is looked at again in a moment: %s", error)
+            self._unseen.update(held)
             return
         for execution in held:
             self._follow(execution, standings.get(execution), turn)
