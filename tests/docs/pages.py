@@ -22,6 +22,7 @@ import inspect
 import io
 import os
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -79,6 +80,7 @@ class Page:
         self._path = path
         self._folder = folder
         self._namespace = {"__name__": "__main__"}
+        self._groups: list[int] = []
         self._kernel = asyncio.Runner()  # makes its loop when the first cell runs
 
     def run(self) -> None:
@@ -87,6 +89,7 @@ class Page:
             self._run_blocks()
         finally:
             self._kernel.close()
+            self._end_what_runs()
 
     def _run_blocks(self) -> None:
         for block, following in pairwise([*blocks_of(self._path), None]):
@@ -126,16 +129,34 @@ class Page:
             line += 1 + shown.count("\n")
 
     def _printed(self, command: str) -> str:
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=self._folder, env=_environment(self._folder), check=False, timeout=60,
+        process = subprocess.Popen(
+            ["bash", "-c", command], cwd=self._folder, env=_environment(self._folder), process_group=0,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
+        self._groups.append(process.pid)
+        printed, _ = process.communicate(timeout=60)
+        if not _is_alive(process.pid):
+            self._groups.remove(process.pid)
         # Bash has become the command, so nobody is left to say what an interactive one says.
-        return done.stdout + ("Killed\n" if done.returncode == -9 else "")
+        return printed + ("Killed\n" if process.returncode == -9 else "")
+
+    def _end_what_runs(self) -> None:
+        """End what commands have left in the background, as a page does that was not run to its end."""
+        for group in self._groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def _check(self, printed: str, shown: str, line: int) -> None:
         place = f"{self._path.relative_to(ROOT)}:{line}"
         assert is_as_shown(printed, shown), f"{place} shows\n{shown}\nand prints\n{printed}"
+
+
+def _is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _commands(text: str) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,22 @@ def test_output_that_a_page_does_not_show_is_caught(tmp_path, monkeypatch):
     page.write_text("```python\nprint('silent')\n```\n", encoding="utf-8")
     with pytest.raises(AssertionError, match="silent"):
         Page(page, tmp_path).run()
+
+
+def test_what_a_page_leaves_running_is_ended_with_it(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    monkeypatch.setattr("tests.docs.pages.ROOT", tmp_path)
+    page.write_text(
+        "```console\n$ mkfifo pipe; (echo $BASHPID >pid; exec cat pipe) >/dev/null 2>&1 &\n"
+        "$ until [ -s pid ]; do sleep 0.01; done\n$ false; echo no\nyes\n```\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(AssertionError, match="yes"):
+        Page(page, tmp_path).run()
+    left = Path("/proc", tmp_path.joinpath("pid").read_text(encoding="utf-8").strip(), "stat")
+    deadline = time.monotonic() + 10
+    while left.exists() and left.read_text(encoding="utf-8").split()[2] != "Z":
+        assert time.monotonic() < deadline
 
 
 def test_ids_times_and_durations_are_compared_as_such():
