@@ -10,6 +10,7 @@ from cloaca.engine.engine import Engine
 from cloaca.engine.events import NewExecution, StartRequest
 from cloaca.engine.executors import Executors
 from cloaca.engine.plan import EngineSettings
+from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from cloaca.model.values import encode, joined
 from tests.engine.faults import Faults
 from tests.engine.faulty_postgres import FaultyPostgresStore
@@ -18,7 +19,8 @@ from tests.engine.hands import HandClock, HandExecutor
 
 ids = itertools.count(1)
 
-SECONDS_BETWEEN_LOOKS = 1.5
+SECONDS_BETWEEN_LOOKS = SECONDS_BETWEEN_PROOFS + 0.001
+"""A little more than a look waits for: a clock that is moved by so much may land just before it, since it is a float."""
 
 
 def faulty_store(database, faults=None):

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from tests import databases
+from tests.engine.bench import SECONDS_BETWEEN_LOOKS
+from tests.engine.hands import HandClock
 from tests.engine.schedule import run_schedule
 
 
@@ -66,3 +69,14 @@ def test_without_faults_on_postgres_every_body_runs_once_for_each_attempt(postgr
 def demand_one_run_of_each_attempt(random, database):
     world = run_schedule(random, database, faulty=False)
     assert {len(runners) for runners in world.ran.values()} <= {1}
+
+
+def test_a_clock_that_is_moved_from_one_look_to_the_next_always_gets_there():
+    clock = HandClock()
+    for _ in range(1000):
+        clock.move(0.07)
+        due = clock.monotonic() + SECONDS_BETWEEN_PROOFS
+        before = clock.monotonic()
+        clock.move(SECONDS_BETWEEN_LOOKS)
+        assert clock.monotonic() >= due
+        assert clock.monotonic() - before >= SECONDS_BETWEEN_PROOFS
