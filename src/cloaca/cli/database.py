@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +11,7 @@ import click
 from cloaca.cli.exits import Refused
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
+from cloaca.store.masking import masked
 from cloaca.store.url import SqliteUrl, parse_database_url
 
 VARIABLE = "CLOACA_DATABASE_URL"
@@ -51,7 +51,7 @@ def check_kept(url: str, *, why: str) -> None:
         Refused: It is one.
     """
     if not is_kept(url):
-        raise Refused(f"--db {url} is a database in memory: {why}")
+        raise Refused(f"--db {without_password(url)} is a database in memory: {why}")
 
 
 def check_exists(url: str) -> None:
@@ -77,7 +77,7 @@ def without_password(url: str) -> str:
     >>> without_password("postgresql://ada:secret@db/app")
     'postgresql://ada:***@db/app'
     """
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url))
+    return masked(url)
 
 
 def option_for(url: str) -> list[str]:

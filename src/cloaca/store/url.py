@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from cloaca.authoring.names import hidden_in, is_str, nearest, shown
 from cloaca.errors import ConfigurationError, DatabaseError, InvalidDatabaseUrl
+from cloaca.store.masking import masked
 from cloaca.store.postgres.url import DEFAULT_SCHEMA, PostgresUrl, parse_postgres_url
 
 logger = logging.getLogger("cloaca.store")
@@ -109,7 +109,7 @@ def _file_named(location: str, url: str) -> str:
 
 
 def _shown(url: str) -> str:
-    return shown(_masked(url), most=_LONGEST_PATH)
+    return shown(masked(url), most=_LONGEST_PATH)
 
 
 def _meant(url: str) -> str:
@@ -121,12 +121,6 @@ def _meant(url: str) -> str:
     if ":" not in url and (url.endswith(_SUFFIXES) or os.path.dirname(url)):
         return f"for a file write sqlite:///{url}"
     return f"use {FORMS}"
-
-
-def _masked(url: str) -> str:
-    """The URL without what may be a password: of ``user:password@host``, whatever is wrong with it, or of an option."""
-    url = re.sub(r"(?<=:)(?!//).*@", "***@", url, count=1, flags=re.DOTALL)
-    return re.sub(r"(?<=password=)[^&]*", "***", url)
 
 
 def _resolved(location: str) -> str:
@@ -195,4 +189,4 @@ def _number(name: str, value: str, most: int) -> float:
 def _unknown_option(name: str) -> str:
     known = ["mode", "journal_mode", "synchronous", "busy_timeout", "timeout"]
     hint = nearest(name.removeprefix("_"), known)
-    return f"unknown database option {shown(name)}: {hint}{hint and ' '}Known are {', '.join(known)}"
+    return f"unknown database option {shown(masked(name))}: {hint}{hint and ' '}Known are {', '.join(known)}"

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_attempts
 
 from cloaca.errors import ConnectionError, DatabaseError, MigrationError, SchemaError
+from cloaca.store.masking import hidden
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.signals import CommitUnknown, Fenced, RowRefused, RunnerLost, StoreUnavailable
 from cloaca.store.statements import load_migrations
@@ -124,7 +125,7 @@ def open_connection(url: PostgresUrl) -> Connection:
     except psycopg.Error as error:
         refused = ConnectionError(explained(error, url), database_url=url.text)
         # The driver's own error holds on to all that it connected with, the password too.
-        refused.__cause__ = type(error)(*error.args)
+        refused.__cause__ = type(error)(hidden(str(error), url.secrets))
     else:
         return db
     raise refused
@@ -285,10 +286,7 @@ def apply_migrations(db: Connection, schema: str) -> int:
 
 def explained(error: BaseException, url: PostgresUrl) -> str:
     """What a driver's error means for the one who has to act on it."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    for name in ("password", "sslpassword"):
-        if password := url.options.get(name):
-            text = text.replace(str(password), "***")
+    text = " ".join(hidden(str(error), url.secrets).split()) or type(error).__name__
     state = getattr(error, "sqlstate", None)
     if state is None and "FATAL:" in text:
         return f"{url.text} refuses the connection ({text}): check user, password and database, or wait until it is ready"

@@ -49,7 +49,9 @@ class Listener:
                     self._notice(())  # what was announced while nobody listened
                     self._hand_on(db)
             except (psycopg.Error, DatabaseError) as error:
-                logger.info("listening again in a moment: %s", error)
+                is_driver = isinstance(error, psycopg.Error)
+                text = driver.explained(error, self._url) if is_driver else error
+                logger.info("listening again in a moment: %s", text)
                 self._closing.wait(AGAIN_SECONDS)
 
     def _hand_on(self, db: driver.Connection) -> None:

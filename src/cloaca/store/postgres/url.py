@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, unquote
 
 from cloaca.errors import ConfigurationError, InvalidDatabaseUrl
+from cloaca.store.masking import masked
 from cloaca.store.postgres.names import LONGEST_NAME
 
 DEFAULT_SCHEMA = "cloaca"
+
+ESCAPES = "in user, password and names write '/' as %2F, '?' as %3F, '#' as %23 and '@' as %40"
 
 OF_A_POOL = ("pool_min_size", "pool_max_size")
 """Options that URLs for other releases carry; a runner's three connections need none."""
@@ -32,6 +35,12 @@ OF_A_PERSON = (
     "options", "passfile", "password", "requirepeer", "service", "sslcert", "sslcertmode", "sslkey", "sslpassword", "user",
 )  # fmt: skip
 """Options that say who connects, and not where to."""
+
+
+SECRETS = ("password", "sslpassword")
+
+OF_A_PLACE = ("dbname", "host", "hostaddr", "port", "service")
+"""Options that are shown in messages."""
 
 
 class PostgresUrl:
@@ -61,7 +70,12 @@ class PostgresUrl:
         # A host that is a path is the folder of a socket: it would read as the path of the URL.
         place = "" if host is None or host.startswith("/") else host
         tail = "" if self.schema == DEFAULT_SCHEMA else f" (schema {self.schema})"
-        return f"postgresql://{shown}{place}{f':{port}' if port else ''}/{database or ''}{tail}"
+        return masked(f"postgresql://{shown}{place}{f':{port}' if port else ''}/{database or ''}") + tail
+
+    @property
+    def secrets(self) -> list[str]:
+        """What may not be shown."""
+        return [value for name in SECRETS if (value := self.options.get(name))]
 
     def of_user(self, user: str, *, password: str, schema: str) -> str:
         """A whole URL of the same database, as another role, with a search path that is one schema."""
@@ -99,6 +113,11 @@ def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
     """
     rest, _, query = url.partition("://")[2].partition("?")
     location, _, database = rest.partition("/")
+    if "@" in database or "://" in unquote(database):
+        # It may be a part of the password, which a '/' has ended.
+        raise InvalidDatabaseUrl(
+            f"the name of the database in the database URL holds an '@' or '://': {ESCAPES}"
+        )
     credentials, _, hosts = location.rpartition("@")
     user, _, password = credentials.partition(":")
     host, port = _hosts(hosts)
@@ -136,8 +155,7 @@ def _hosts(text: str) -> tuple[str, str]:
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
             # What stands there may be a part of the password.
             raise InvalidDatabaseUrl(
-                "the port of the database URL must be a number from 1 to 65535; in user and password write '/' as %2F, "
-                "'?' as %3F, '#' as %23 and '@' as %40"
+                f"the port of the database URL must be a number from 1 to 65535; {ESCAPES}"
             )
         hosts.append(host.strip("[]"))
         ports.append(port)
@@ -146,6 +164,7 @@ def _hosts(text: str) -> tuple[str, str]:
 
 def _query_options(query: str) -> dict[str, str]:
     options = {}
+    _check_no_password(query)
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name in OF_A_POOL:
             continue
@@ -155,13 +174,22 @@ def _query_options(query: str) -> dict[str, str]:
     return options
 
 
+def _check_no_password(query: str) -> None:
+    """Refuse what may be a part of the password, which a '?' has ended."""
+    if "@" not in query:
+        return
+    parts = [part.partition("=") for part in query.split("&")]
+    if any(unquote(name) not in (*OPTIONS, *OF_A_POOL) for name, _, _ in parts) or any(
+        "@" in value and unquote(name) in OF_A_PLACE for name, _, value in parts
+    ):
+        raise ConfigurationError(f"the options of the database URL hold an '@': {ESCAPES}")
+
+
 def _unknown_option(name: str) -> str:
     import difflib  # noqa: PLC0415 - loaded only to explain a mistake
 
-    if "@" in name:
-        return "the options of the database URL hold an '@': in user and password write '?' as %3F and '@' as %40"
     nearest = difflib.get_close_matches(name, [*OPTIONS, *OF_A_POOL], n=1, cutoff=0)
-    return f"unknown database option {name!r}: did you mean {nearest[0]!r}? PostgreSQL takes the parameters of libpq"
+    return f"unknown database option {masked(name)!r}: did you mean {nearest[0]!r}? PostgreSQL takes the parameters of libpq"
 
 
 def _schema_of(options: str) -> str | None:
