@@ -98,7 +98,8 @@ class Core:
         if not waiting.structure:
             return waiting.workflow in self.latest
         if self.settings.same_version and not waiting.version:
-            return any(plan.graph.structure == waiting.structure for plan in self.plans.values())
+            latest = self.latest.get(waiting.workflow)
+            return latest is not None and latest.graph.structure == waiting.structure
         return self.plan_key(waiting.structure, waiting.version) in self.plans
 
     @property
@@ -106,7 +107,10 @@ class Core:
         """What can be claimed."""
         known = [_known(plan, plan.graph.structure) for plan in self.plans.values()]
         if self.settings.same_version:
-            known = [one._replace(only=one.version) for one in known]
+            any_version = [
+                _known(plan, plan.graph.structure)._replace(only="") for plan in self.latest.values()
+            ]
+            known = [one._replace(only=one.version) for one in known] + any_version
         return known + [_known(plan, "") for plan in self.latest.values()]
 
     def happen(self, execution_id: str, event: Event, turn: Turn) -> None:

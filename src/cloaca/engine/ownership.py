@@ -52,6 +52,8 @@ class Ownership:
         self.due = math.inf
         """When to look for dead runners and for executions that nobody owns."""
         self._looked_up: set[str] = set()
+        self._renewing: set[str] = set()
+        """Workflows that were registered again: nothing of them is claimed until the new one is at hand."""
         self._reported: set[str] = set()
         self._has_strays = False
         """Whether there may be executions that this runner owns in the database and does not hold."""
@@ -156,6 +158,10 @@ class Ownership:
     def registered(self, name: str) -> None:
         """A workflow was registered: what waits for it may run now."""
         self._looked_up.discard(name)
+        if name in self._core.latest:
+            # What goes on from now on runs the new code.
+            self._renewing.add(name)
+            self._ask_for({name})
         self.due = self._core.clock.monotonic()
 
     def announced(self) -> None:
@@ -175,7 +181,8 @@ class Ownership:
         new = [plan.structure for plan in core.latest.values() if not plan.stored]
         # Whoever is stopped before the answer arrives may not own any of it when it does.
         began = core.clock.monotonic()
-        claimed = core.store.claim(core.known, structures=new, limit=room, now=core.clock.now())
+        known = [one for one in core.known if one.workflow not in self._renewing]
+        claimed = core.store.claim(known, structures=new, limit=room, now=core.clock.now())
         self._heartbeat.wrote(began)
         for plan in core.latest.values():
             plan.stored = True
@@ -225,6 +232,7 @@ class Ownership:
 
     def introduced(self, workflows: dict[str, Workflow | None]) -> None:
         """Workflows were looked up: what is waiting for them can be claimed."""
+        self._renewing -= workflows.keys()
         for name, workflow in workflows.items():
             if workflow is not None:
                 self._core.plan_of(workflow)

@@ -45,8 +45,13 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
     again = reopened(state.graph, latest, state.round_fence)
     state.replays = _reads_an_open_task(state.graph, latest, again)
     for node in state.graph.order:
+        stored = latest.get(node)
         if node not in again:
-            _restore_node(state, node, latest.get(node))
+            _restore_node(state, node, stored)
+        if stored is not None and state.status[node] is PENDING:
+            # One that is skipped in the end, and never ready, takes a number of its own too.
+            is_over = stored.status not in ("Running", "Suspect")
+            state.attempts[node] = stored.attempt + is_over
     for node, status in enumerate(state.status):
         if status is PENDING and not state.waiting[node]:
             _restore_open(state, node, latest.get(node), now, decision, is_again=node in again)
@@ -111,11 +116,9 @@ def _restore_open(
     is_again: bool,
 ) -> None:
     if stored is not None:
-        is_over = stored.status not in ("Running", "Suspect")
-        attempt = state.attempts[node] = stored.attempt + is_over
         if stored.status == "Suspect":
             state.suspects[node] = stored
         if stored.retry_at is not None and stored.retry_at > now and not is_again:
-            decision.retries.append((stored.retry_at, node, attempt))
+            decision.retries.append((stored.retry_at, node, state.attempt(node)))
             return
     open_or_put_off(state, node, now, decision)

@@ -72,7 +72,7 @@ class Known(NamedTuple):
     """What can be claimed: executions of a workflow that say ``stored``; they run as this structure and version.
 
     Where an execution has a structure the two are the same; one that has none yet says ``""``. With ``only`` those are
-    left alone that were started under another version.
+    left alone that were started under another version; it is empty for those that may run under any.
     """
 
     workflow: str

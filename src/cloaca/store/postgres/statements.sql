@@ -188,7 +188,7 @@ oldest as (
     from known cross join lateral (
         select e.seq from cloaca.executions e
         where e.workflow = known.workflow and e.structure = known.stored and e.owner is null and e.finished_at is null
-            and e.status <> 'Paused' and (known.only_version is null or e.version in ('', known.only_version))
+            and e.status <> 'Paused' and (known.only_version is null or e.version = known.only_version)
         order by e.seq limit 8 * %s
     ) waiting
     order by waiting.seq limit 8 * %s

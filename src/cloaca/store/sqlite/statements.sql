@@ -142,7 +142,7 @@ picked as (
             select seq from cloaca_executions
             where workflow = known.workflow and structure = known.stored and owner is null and finished_at is null
                 and status <> 'Paused'
-                and (known.only_version is null or cloaca_executions.version in ('', known.only_version))
+                and (known.only_version is null or cloaca_executions.version = known.only_version)
             order by seq limit ?4
         )
     )) oldest
