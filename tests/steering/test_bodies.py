@@ -172,7 +172,7 @@ def test_tasks_that_wait_for_a_slot_do_not_start_once_it_is_paused(make_runner, 
 
     with cloaca.WorkflowBuilder("wide"):
         for n in range(5):
-            cloaca.task(id=f"t{n}")(lambda context, handle: body(context, handle))
+            cloaca.task(id=f"t{n}")(body)
     handle = runner.start("wide")
     assert began.acquire(timeout=SOON)
     handle.pause()
@@ -228,7 +228,7 @@ def test_a_paused_execution_ends_a_wait_with_a_limit_and_no_other(body, runner):
 
 async def _cancelled_on_a_loop(runner, handle):
     with pytest.raises(
-        cloaca.RunnerError, match="would block the event loop of this thread: await asyncio.to_thread"
+        cloaca.RunnerError, match=r"would block the event loop of this thread: await asyncio\.to_thread"
     ):
         handle.cancel()
     await asyncio.to_thread(handle.cancel)

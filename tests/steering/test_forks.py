@@ -1,5 +1,7 @@
 """Forks: new executions that keep what others have done."""
 
+import threading
+
 import pytest
 
 import cloaca
@@ -66,8 +68,6 @@ def test_a_fork_of_a_failed_execution_runs_what_failed_with_other_data(runner):
 
 
 def test_a_fork_of_one_that_still_runs_keeps_what_has_completed_by_now(runner, code, diamond):
-    import threading
-
     may_end, runs = threading.Event(), threading.Event()
 
     with cloaca.WorkflowBuilder("slow"):

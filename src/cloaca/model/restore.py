@@ -45,13 +45,13 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
     again = reopened(state.graph, latest, state.round_fence)
     state.replays = _reads_an_open_task(state.graph, latest, again)
     for node in state.graph.order:
-        stored = latest.get(node)
+        last = latest.get(node)
         if node not in again:
-            _restore_node(state, node, stored)
-        if stored is not None and state.status[node] is PENDING:
+            _restore_node(state, node, last)
+        if last is not None and state.status[node] is PENDING:
             # One that is skipped in the end, and never ready, takes a number of its own too.
-            is_over = stored.status not in ("Running", "Suspect")
-            state.attempts[node] = stored.attempt + is_over
+            is_over = last.status not in ("Running", "Suspect")
+            state.attempts[node] = last.attempt + is_over
     for node, status in enumerate(state.status):
         if status is PENDING and not state.waiting[node]:
             _restore_open(state, node, latest.get(node), now, decision, is_again=node in again)
