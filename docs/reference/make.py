@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ForwardRef
 
-from docs.reference.names import INTERNAL, MADE_ELSEWHERE, PAGES, Entry, entries, fenced
+from docs.reference.names import ALIASES, INTERNAL, MADE_ELSEWHERE, PAGES, Entry, entries, fenced
 
 WIDTH = 100
 
@@ -179,6 +179,8 @@ def _called(name: str, function: Any, *, is_bound: bool = False) -> str:
         star = star or parameter.kind in {parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL}
         if parameter.name != "unknown":
             parts.append(_parameter(parameter))
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            parts = [*(part for part in parts if part != "/"), "/"]
     prefix = "async " if inspect.iscoroutinefunction(function) else ""
     returned = "" if inspect.isclass(function) else _annotation(signature.return_annotation)
     arrow = f" -> {returned}" if returned else ""
@@ -186,6 +188,12 @@ def _called(name: str, function: Any, *, is_bound: bool = False) -> str:
     if len(line) <= WIDTH:
         return line
     return f"{prefix}{name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){arrow}"
+
+
+def _written_out(name: re.Match[str]) -> str:
+    alias = ALIASES.get(name[0], name[0])
+    text = alias if isinstance(alias, str) else re.sub(r"\b(?:\w+\.)+(?=\w)", "", str(alias))
+    return text.replace("AnyTask", "Task")
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
@@ -210,7 +218,7 @@ def _annotation(annotation: Any) -> str:
     if isinstance(annotation, ForwardRef):
         return annotation.__forward_arg__
     if isinstance(annotation, str):
-        return annotation.strip("'\"")
+        return re.sub(r"\b[A-Z]\w+\b", _written_out, annotation.strip("'\""))
     return annotation.__name__ if inspect.isclass(annotation) else str(annotation)
 
 

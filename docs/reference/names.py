@@ -11,8 +11,12 @@ import cloaca
 import cloaca.errors
 import cloaca.testing
 import pytest_cloaca
-from cloaca.authoring.task import Task
+from cloaca.authoring.decorator import Dependencies
+from cloaca.authoring.task import OnFailure, OnSuccess, Task
 from cloaca.model.execution import Failure
+from cloaca.model.retry import Backoff
+from cloaca.runner.inputs import Input
+from cloaca.testing.failing import Fail, Replace
 
 _TREE = (cloaca.errors.__doc__ or "").partition("\n\n")[2].partition("\n\nEach")[0]
 
@@ -63,6 +67,17 @@ PAGES = (
 )  # fmt: skip
 
 FIXTURES = ("cloaca_runner", "cloaca_clock", "cloaca_database_url", "cloaca_config")
+
+ALIASES = {
+    "Backoff": Backoff,
+    "Dependencies": Dependencies,
+    "Fail": Fail,
+    "Input": Input,
+    "OnFailure": OnFailure,
+    "OnSuccess": OnSuccess,
+    "Replace": Replace,
+}
+"""Types that signatures name, and readers cannot look up: they are written out."""
 
 INTERNAL = {
     "Clock": {"drive", "sleeper", "wait", "is_asleep", "asleep", "monotonic"},
