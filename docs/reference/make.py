@@ -134,7 +134,7 @@ def _declared(entry: Entry) -> Iterator[str]:
         yield fenced(
             "py", "\n".join(f"{entry.name}.{member.name} = {_shown(member.value)}" for member in value)
         )
-    elif is_dataclass(value) and entry.module == "cloaca.insights":
+    elif is_dataclass(value) and entry.module.startswith("cloaca.insights"):
         yield fenced(
             "py", "\n".join(f"{name}: {field.type}" for name, field in value.__dataclass_fields__.items())
         )

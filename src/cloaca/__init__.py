@@ -64,6 +64,9 @@ if TYPE_CHECKING:
     from cloaca.authoring.variables import var, var_or
     from cloaca.executors.log_context import LogContext
     from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
+    from cloaca.insights.difference import Difference, DifferenceKind, ExecutionDiff
+    from cloaca.insights.entries import HistoryKind, HistoryRecord
+    from cloaca.insights.reasons import Explanation, Reason, ReasonKind
     from cloaca.runner.tenancy import DatabaseAdmin, TenantConfig, TenantCredentials
     from cloaca.schedules.cron import CronSchedule
 
@@ -82,18 +85,26 @@ __all__ = [
     "DatabaseError",
     "DefaultRunner",
     "DefaultRunnerConfig",
+    "Difference",
+    "DifferenceKind",
     "ExecutionCancelled",
+    "ExecutionDiff",
     "ExecutionHandle",
     "ExecutionNotFoundError",
     "ExecutionRecord",
     "ExecutionStateError",
     "ExecutionSummary",
+    "Explanation",
+    "HistoryKind",
+    "HistoryRecord",
     "IdempotencyError",
     "InvalidDatabaseUrl",
     "LeaseLost",
     "LogContext",
     "MigrationError",
     "PipelineResult",
+    "Reason",
+    "ReasonKind",
     "RetryCondition",
     "RetryPolicy",
     "RetryPolicyBuilder",
@@ -147,6 +158,9 @@ _LOADED_WHEN_USED = {
         ("AttemptRecord", "ConflictRecord", "ExecutionRecord", "ExecutionSummary", "TaskRecord"),
         "cloaca.insights",
     ),
+    **dict.fromkeys(("Difference", "DifferenceKind", "ExecutionDiff"), "cloaca.insights.difference"),
+    **dict.fromkeys(("HistoryKind", "HistoryRecord"), "cloaca.insights.entries"),
+    **dict.fromkeys(("Explanation", "Reason", "ReasonKind"), "cloaca.insights.reasons"),
     **dict.fromkeys(("DatabaseAdmin", "TenantConfig", "TenantCredentials"), "cloaca.runner.tenancy"),
     **dict.fromkeys(("TriggerResult", "trigger"), "cloaca.authoring.trigger"),
     **dict.fromkeys(("TaskNamespace", "WorkflowContext"), "cloaca.authoring.namespaces"),

@@ -7,7 +7,7 @@ import time
 from cloaca.cli.display import Display
 from cloaca.cli.exits import Refused
 from cloaca.errors import DatabaseError
-from cloaca.insights import FOR_CAPACITY, ExecutionRecord
+from cloaca.insights import FOR_CAPACITY, FOR_RESUME, ExecutionRecord
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.runner import DefaultRunner
 
@@ -29,7 +29,7 @@ def follow(runner: DefaultRunner, handle: ExecutionHandle, display: Display) -> 
             record = runner.get_execution(handle.execution_id)
         except DatabaseError:
             continue  # the execution goes on although it cannot be seen for the moment
-        if record.waiting_for not in (None, FOR_CAPACITY):
+        if record.waiting_for not in (None, FOR_CAPACITY, FOR_RESUME):
             raise Refused(f"execution {record.execution_id} cannot go on here: {record.waiting_for}")
         display.show(record)
         pause = max(LOOK_SECONDS, REST * (time.monotonic() - began))

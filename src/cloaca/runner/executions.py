@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -25,6 +26,11 @@ from cloaca.store.store import Store
 
 if TYPE_CHECKING:
     from cloaca.insights import CodeOf, ExecutionRecord, ExecutionSummary
+    from cloaca.insights.difference import ExecutionDiff
+    from cloaca.insights.entries import HistoryRecord
+    from cloaca.insights.explain import LimitOf
+    from cloaca.insights.reasons import Explanation
+    from cloaca.insights.service import Insights
 
 
 @names_nearest
@@ -34,6 +40,7 @@ class Executions(Steering):
     Args:
         is_live: Whether this process runs an execution.
         code_of: As for ``read_record``.
+        limit_of: The time limits of tasks, as far as they are known here.
         watch: Asks whoever runs an execution to announce its end; without one the store is asked itself.
     """
 
@@ -47,12 +54,14 @@ class Executions(Steering):
         is_live: Callable[[str], bool],
         code_of: CodeOf | None,
         encoders: Any,
+        limit_of: LimitOf = lambda workflow, task: None,  # noqa: ARG005 - nothing is known
         watch: Callable[[str], None] | None = None,
     ) -> None:
         self._process = os.getpid()
         self._store = store
         self._completions = completions
         self._code_of = code_of
+        self._limit_of = limit_of
         self._encoders = encoders
         self._waiting = Waiting(
             completions, store, is_live, code_of, before_use=self._before_use, watch=watch or store.watch
@@ -61,6 +70,12 @@ class Executions(Steering):
     def _handle(self, execution_id: str, workflow_name: str) -> ExecutionHandle:
         return ExecutionHandle(execution_id, workflow_name, self._waiting, self)
 
+    @cached_property
+    def _insights(self) -> Insights:
+        from cloaca.insights.service import Insights  # noqa: PLC0415 - records are loaded by those who read them
+
+        return Insights(self._store, code_of=self._code_of, limit_of=self._limit_of, now=self._now)
+
     def get_execution(self, execution_id: str) -> ExecutionRecord:
         """All that is stored of an execution.
 
@@ -68,9 +83,7 @@ class Executions(Steering):
             ExecutionNotFoundError: There is none of this id.
         """
         self._before_use()
-        from cloaca.insights import read_record  # noqa: PLC0415 - records are loaded by those who read them
-
-        return read_record(self._store, execution_id, code_of=self._code_of)
+        return self._insights.get_execution(execution_id)
 
     def list_executions(
         self,
@@ -86,11 +99,41 @@ class Executions(Steering):
             after: The id of the last execution of the page before.
         """
         self._before_use()
-        from cloaca.insights import list_summaries  # noqa: PLC0415 - as above
-
-        return list_summaries(
-            self._store, workflow_name=workflow_name, status=status, limit=limit, after=after
+        return self._insights.list_executions(
+            workflow_name=workflow_name, status=status, limit=limit, after=after
         )
+
+    def get_history(self, execution_id: str) -> list[HistoryRecord]:
+        """What happened to an execution, in order: starts and ends of it and of its attempts, and what people did to it.
+
+        What is stored under one change of hands or one act of steering comes after what was stored before it, whatever
+        the clocks of the machines said; no task comes before one that it depends on.
+
+        Raises:
+            ExecutionNotFoundError: There is none of this id.
+        """
+        self._before_use()
+        return self._insights.history(execution_id)
+
+    def explain(self, execution_id: str) -> Explanation:
+        """Why an execution is not further: what it and each of its tasks wait for, and what helps.
+
+        Raises:
+            ExecutionNotFoundError: There is none of this id.
+        """
+        self._before_use()
+        return self._insights.explain(execution_id)
+
+    def diff(self, a: str, b: str) -> ExecutionDiff:
+        """Where two executions part: in their inputs, or the first task and key in topological order, and all others.
+
+        What is stored is compared, numbers as they are written: 1 and 1.0 differ.
+
+        Raises:
+            ExecutionNotFoundError: There is none of one of the ids.
+        """
+        self._before_use()
+        return self._insights.diff(a, b)
 
     def get_handle(self, execution_id: str) -> ExecutionHandle:
         """A handle on an execution that was started before, here or elsewhere.

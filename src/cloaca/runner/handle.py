@@ -15,7 +15,9 @@ from cloaca.runner.result import WorkflowResult
 from cloaca.runner.waiting import check_no_callback
 
 if TYPE_CHECKING:
-    from cloaca.runner.steering import Steering
+    from cloaca.insights.entries import HistoryRecord
+    from cloaca.insights.reasons import Explanation
+    from cloaca.runner.executions import Executions
     from cloaca.runner.waiting import Waiting
 
 
@@ -26,13 +28,15 @@ class ExecutionHandle:
     ``handle.result()`` waits for its end from any thread, ``await handle`` from any event loop.
     """
 
-    __slots__ = ("_execution_id", "_steering", "_waiting", "_workflow_name")
+    __slots__ = ("_execution_id", "_executions", "_waiting", "_workflow_name")
 
-    def __init__(self, execution_id: str, workflow_name: str, waiting: Waiting, steering: Steering) -> None:
+    def __init__(
+        self, execution_id: str, workflow_name: str, waiting: Waiting, executions: Executions
+    ) -> None:
         self._execution_id = execution_id
         self._workflow_name = workflow_name
         self._waiting = waiting
-        self._steering = steering
+        self._executions = executions
 
     @property
     def execution_id(self) -> str:
@@ -75,27 +79,35 @@ class ExecutionHandle:
 
     def cancel(self) -> None:
         """As ``DefaultRunner.cancel``."""
-        self._steering.cancel(self._execution_id)
+        self._executions.cancel(self._execution_id)
 
     def pause(self) -> None:
         """As ``DefaultRunner.pause``."""
-        self._steering.pause(self._execution_id)
+        self._executions.pause(self._execution_id)
 
     def resume(self) -> None:
         """As ``DefaultRunner.resume``."""
-        self._steering.resume(self._execution_id)
+        self._executions.resume(self._execution_id)
 
     def retry(self) -> None:
         """As ``DefaultRunner.retry``; wait for the end of the new round with ``result`` as before."""
-        self._steering.retry(self._execution_id)
+        self._executions.retry(self._execution_id)
 
     def fork(self, from_task: str, context: Input = None) -> ExecutionHandle:
         """As ``DefaultRunner.fork``: a handle on the new execution."""
-        return self._steering.fork(self._execution_id, from_task, context)
+        return self._executions.fork(self._execution_id, from_task, context)
 
     def delete(self) -> None:
         """As ``DefaultRunner.delete``."""
-        self._steering.delete(self._execution_id)
+        self._executions.delete(self._execution_id)
+
+    def get_history(self) -> list[HistoryRecord]:
+        """As ``DefaultRunner.get_history``."""
+        return self._executions.get_history(self._execution_id)
+
+    def explain(self) -> Explanation:
+        """As ``DefaultRunner.explain``."""
+        return self._executions.explain(self._execution_id)
 
     def _ended(self, method: str, timeout: float | None) -> WorkflowResult | None:
         timeout = checked_timeout(timeout)

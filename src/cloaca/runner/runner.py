@@ -105,7 +105,9 @@ class DefaultRunner(Executions, Schedules):
         self._closed = False
         logs.configure(logger, self._config)
         settings = self._config.engine_settings()
-        self._workflows = Workflows(same_version=settings.same_version)
+        self._workflows = Workflows(
+            same_version=settings.same_version, task_timeout_seconds=settings.task_timeout_seconds
+        )
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._store = store_of(database_url, schema=schema)
         self._observer = observer_of(self._config)
@@ -122,6 +124,7 @@ class DefaultRunner(Executions, Schedules):
             core.completions,
             is_live=core.holds,
             code_of=self._workflows.code_of,
+            limit_of=self._workflows.limit_of,
             encoders=self._config.encoders,
         )
         try:

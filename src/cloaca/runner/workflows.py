@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cloaca.authoring import registry
 from cloaca.authoring.workflow import Workflow
+from cloaca.errors import WorkflowError
 
 
 class Workflows:
@@ -11,10 +12,12 @@ class Workflows:
 
     Args:
         same_version: Whether an execution runs only with the version it was started under.
+        task_timeout_seconds: For tasks that say nothing of their own.
     """
 
-    def __init__(self, *, same_version: bool = False) -> None:
+    def __init__(self, *, same_version: bool = False, task_timeout_seconds: float | None = None) -> None:
         self._same_version = same_version
+        self._task_timeout_seconds = task_timeout_seconds
         self._renamed: dict[str, tuple[Workflow, Workflow]] = {}
 
     def resolve(self, workflow: str | Workflow) -> Workflow:
@@ -40,6 +43,16 @@ class Workflows:
         if found is None:
             return None
         return found.graph.structure, found.version if self._same_version else None
+
+    def limit_of(self, name: str, task: str) -> float | None:
+        """The time limit of a task of the workflow of a name, as ``explain.LimitOf`` says."""
+        try:
+            found = self.find(name)
+        except WorkflowError:
+            return None
+        if found is None or task not in found.tasks:
+            return None
+        return found.task(task).timeout_seconds or self._task_timeout_seconds
 
     def _named(self, name: str, workflow: Workflow) -> Workflow:
         if workflow.name == name:

@@ -79,6 +79,13 @@ class Store(Protocol):
             RunnerLost: This one was declared dead.
         """
 
+    def runners(self) -> list[RunnerRow]:
+        """All runners that have joined and not left; any thread may ask, on a store that no runner has joined too.
+
+        Raises:
+            DatabaseError: They cannot be read.
+        """
+
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def commit(self, batch: Batch) -> dict[str, Existing]:

@@ -134,6 +134,9 @@ class PostgresStore:
         check_joined(self._runner, self._epoch, rows)
         return [RunnerRow(*row) for row in rows if row[0] != self._runner]
 
+    def runners(self) -> list[RunnerRow]:
+        return [RunnerRow(*row) for row in self._read("list_runners")]
+
     def _keep_proof(self) -> None:
         """Take the lock again where the turns' connection was lost with nothing to write: others find it free."""
         if self._db is not None and is_lost(self._db):

@@ -122,6 +122,9 @@ class SqliteStore:
         check_joined(self._runner, self._epoch, rows)
         return [RunnerRow._make((*row, self._holds_lock(row[0]))) for row in rows if row[0] != self._runner]
 
+    def runners(self) -> list[RunnerRow]:
+        return [RunnerRow._make((*row, self._holds_lock(row[0]))) for row in self._read("list_runners")]
+
     def _holds_lock(self, runner: str) -> bool | None:
         return self._locks.is_alive(runner) if self._locks else None
 

@@ -1,0 +1,32 @@
+"""Every read of what is stored: records, history, differences, and why an execution is not further.
+
+``service`` has the one object that runners, clients, commands and pages ask.
+"""
+
+from cloaca.insights.code import FOR_CAPACITY, FOR_RESUME, CodeOf
+from cloaca.insights.listing import list_summaries
+from cloaca.insights.reading import read_record
+from cloaca.insights.records import (
+    AttemptRecord,
+    ConflictRecord,
+    ExecutionRecord,
+    ExecutionSummary,
+    TaskRecord,
+    moment,
+)
+from cloaca.insights.tasks import task_records
+
+__all__ = [
+    "FOR_CAPACITY",
+    "FOR_RESUME",
+    "AttemptRecord",
+    "CodeOf",
+    "ConflictRecord",
+    "ExecutionRecord",
+    "ExecutionSummary",
+    "TaskRecord",
+    "list_summaries",
+    "moment",
+    "read_record",
+    "task_records",
+]

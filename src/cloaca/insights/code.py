@@ -1,0 +1,71 @@
+"""What executions that nobody runs wait for: code that is not there, a runner with capacity, a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from cloaca.errors import WorkflowError
+from cloaca.model.states import Status
+
+if TYPE_CHECKING:
+    from cloaca.store.rows import ExecutionRow
+
+CodeOf = Callable[[str], tuple[str, str | None] | None]
+"""The structure and the version of the workflow of a name that is registered here, ``None`` without one.
+
+Of the version it says ``None`` where executions of any version run here. It may raise ``WorkflowError``.
+"""
+
+FOR_CAPACITY = "a runner with capacity"
+"""What an execution waits for whose code is registered here."""
+
+FOR_RESUME = "somebody who resumes it"
+"""What a paused execution waits for."""
+
+
+class Wanted(NamedTuple):
+    """What an execution waits for; ``kind`` is that of a ``Reason``."""
+
+    kind: str
+    text: str
+
+
+def wanted(row: ExecutionRow, code_of: CodeOf | None) -> Wanted:
+    """What an execution that nobody owns waits for."""
+    if row.status == Status.PAUSED:
+        return Wanted("Paused", FOR_RESUME)
+    if code_of is None:
+        return Wanted("Runner", f"{FOR_CAPACITY} in a process that has registered workflow {row.workflow!r}")
+    try:
+        code = code_of(row.workflow)
+    except WorkflowError as error:
+        text = f"workflow {row.workflow!r} cannot be built here, {error}: mend its constructor and register it again"
+        return Wanted("Code", text)
+    if code is None:
+        return Wanted(
+            "Code", f"workflow {row.workflow!r} is not registered in this process: import its module"
+        )
+    difference = _difference(row, *code)
+    return Wanted("Code", difference) if difference else Wanted("Runner", FOR_CAPACITY)
+
+
+def waiting_for(row: ExecutionRow, code_of: CodeOf | None) -> str | None:
+    """What keeps an execution that nobody owns from going on."""
+    is_open = row.finished_at is None and row.owner is None
+    return wanted(row, code_of).text if is_open else None
+
+
+def _difference(row: ExecutionRow, structure: str, version: str | None) -> str | None:
+    """Why an execution cannot run with what is registered, or ``None``; one without a structure can."""
+    if row.structure not in ("", structure):
+        return (
+            f"workflow {row.workflow!r} has other tasks, dependencies or rules here than it was started with: "
+            "run it with the code that started it"
+        )
+    if row.structure and row.version and version not in (None, row.version):
+        return (
+            f"version {row.version} of workflow {row.workflow!r}, and version {version} is registered here: run it "
+            "with the code that started it, or with on_version_change='continue'"
+        )
+    return None

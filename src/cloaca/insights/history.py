@@ -1,0 +1,80 @@
+"""What happened to an execution, in order, from what is stored of it.
+
+Each change of its fence after the first claim has left an event, and each attempt is stored with the fence under which it
+was settled. So the events part its life into eras, one for each fence, and only within an era times decide the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from cloaca.insights.attempts import entries_of_attempts
+from cloaca.insights.entries import Entry, HistoryKind, HistoryRecord, ended, first_claim, started, told
+from cloaca.insights.reading import Stored, conflicts_of, view_so_far
+from cloaca.insights.records import moment_of
+from cloaca.model.states import EventKind, Status
+
+if TYPE_CHECKING:
+    from cloaca.store.rows import ExecutionRow
+    from cloaca.store.steering import EventRow
+
+
+def history_of(stored: Stored, events: Iterable[EventRow]) -> list[HistoryRecord]:
+    """The history of an execution, without gaps in its numbers."""
+    # Events are read after the row, and may be newer.
+    known = [event for event in events if event.fence <= stored.row.fence]
+    entries = [entry for era in _eras(stored, known) for entry in era]
+    if stored.row.finished_at is not None:
+        entries.append(ended(stored.row.finished_at, stored.row.status, stored.row.error))
+    return [
+        HistoryRecord(number, moment_of(entry.at), entry.kind, entry.task, entry.attempt, entry.text, entry.details)
+        for number, entry in enumerate(entries, 1)
+    ]  # fmt: skip
+
+
+def _eras(stored: Stored, events: Sequence[EventRow]) -> list[list[Entry]]:
+    row = stored.row
+    eras: list[list[Entry]] = [[] for _ in range(row.fence + 1)]
+    eras[0] = started(row, events)
+    if row.fence and (claim := first_claim(row, events)):
+        eras[1].append(claim)
+    for event in events:
+        if event.kind != EventKind.FORKED:
+            eras[event.fence] += told(event)
+    view = view_so_far(stored.graph, row.input, stored.attempts)
+    conflicts = conflicts_of(stored.graph, view)
+    for era, entries in zip(eras, entries_of_attempts(stored, events, conflicts), strict=True):
+        era.extend(entries)
+    return eras
+
+
+def gaps(row: ExecutionRow, events: Iterable[EventRow]) -> list[int]:
+    """The fences of which an execution has no event although it must have: none, unless something was lost.
+
+    Executions that were steered or changed hands before the database knew events have such gaps.
+    """
+    # The first claim has no event of its own, and nothing else comes before it; a fork is born with its second fence.
+    first = 1 if row.started_at is None and row.forked_from is None else 2
+    found = {event.fence for event in events}
+    return [fence for fence in range(first, row.fence + 1) if fence not in found]
+
+
+def implied_status(history: Iterable[HistoryRecord]) -> Status:
+    """The status that an execution has after what has happened to it."""
+    status, is_begun = Status.PENDING, False
+    for record in history:
+        match record.kind:
+            case HistoryKind.CLAIMED:
+                status, is_begun = Status.RUNNING, True
+            case HistoryKind.PAUSED:
+                status = Status.PAUSED
+            case HistoryKind.RESUMED | HistoryKind.RETRIED:
+                status = Status.RUNNING if is_begun else Status.PENDING
+            case HistoryKind.CANCELLED:
+                status = Status.CANCELLED
+            case HistoryKind.ENDED:
+                status = Status(record.details["status"])
+            case _:
+                pass
+    return status

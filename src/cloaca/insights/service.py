@@ -1,0 +1,93 @@
+"""The one object that runners, clients, commands and pages ask about what is stored; it writes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cloaca.insights.code import CodeOf
+from cloaca.insights.difference import ExecutionDiff, difference_of
+from cloaca.insights.entries import HistoryRecord
+from cloaca.insights.explain import Known, LimitOf, explanation
+from cloaca.insights.history import history_of
+from cloaca.insights.listing import list_summaries
+from cloaca.insights.reading import read_record, read_stored
+from cloaca.insights.reasons import Explanation
+from cloaca.insights.records import ExecutionRecord, ExecutionSummary
+from cloaca.insights.runners import RunnerRecord, Sightings
+
+if TYPE_CHECKING:
+    from cloaca.store.store import Store
+
+
+class Insights:
+    """All reads of one database. Any thread may call any method, also before anybody has prepared the store.
+
+    Args:
+        code_of: What is registered here; ``None`` where nothing is run.
+        limit_of: The time limits of the tasks registered here.
+        now: Wall seconds.
+
+    Every method that is given an id raises ``ExecutionNotFoundError`` where there is none of it, and ``DatabaseError``
+    where the database cannot be read.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        code_of: CodeOf | None = None,
+        limit_of: LimitOf = lambda workflow, task: None,  # noqa: ARG005 - nothing is known
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._code_of = code_of
+        self._limit_of = limit_of
+        self._now = now
+        self._sightings = Sightings()
+
+    def get_execution(self, execution_id: str) -> ExecutionRecord:
+        """All that is stored of an execution."""
+        return read_record(self._store, execution_id, code_of=self._code_of)
+
+    def list_executions(
+        self,
+        *,
+        workflow_name: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> list[ExecutionSummary]:
+        """Executions, newest first; the next page is ``after`` the last id of this one."""
+        return list_summaries(
+            self._store, workflow_name=workflow_name, status=status, limit=limit, after=after
+        )
+
+    def history(self, execution_id: str) -> list[HistoryRecord]:
+        """What happened to an execution, in order."""
+        stored = read_stored(self._store, execution_id)
+        return history_of(stored, self._store.steering.events(stored.row.id))
+
+    def explain(self, execution_id: str) -> Explanation:
+        """Why an execution is not further."""
+        stored = read_stored(self._store, execution_id)
+        known = Known(
+            self._store.steering.events(stored.row.id),
+            self._runners(),
+            self._code_of,
+            self._limit_of,
+            self._now(),
+        )
+        return explanation(stored, known)
+
+    def diff(self, a: str, b: str) -> ExecutionDiff:
+        """Where two executions part."""
+        return difference_of(read_stored(self._store, a), read_stored(self._store, b))
+
+    def runners(self) -> list[RunnerRecord]:
+        """The runners that have joined and not left, the oldest first."""
+        return list(self._runners().values())
+
+    def _runners(self) -> dict[str, RunnerRecord]:
+        return self._sightings.look(self._store.runners(), self._now())
