@@ -17,7 +17,13 @@ def registry():
     return CollectorRegistry()
 
 
-def test_executions_and_attempts_are_counted_by_how_they_ended(make_runner, registry):
+@pytest.fixture
+def cloaca_config(registry):
+    """What runners that go by a clock are made with."""
+    return cloaca.DefaultRunnerConfig(metrics=registry)
+
+
+def test_executions_and_attempts_are_counted_by_how_they_ended(make_runner, database_url, registry):
     with cloaca.WorkflowBuilder("etl"):
 
         @cloaca.task
@@ -30,7 +36,7 @@ def test_executions_and_attempts_are_counted_by_how_they_ended(make_runner, regi
         @cloaca.task(dependencies=[load])
         def tell(context): ...
 
-    make_runner(metrics=registry).execute("etl")
+    make_runner(database_url, metrics=registry).execute("etl")
     value = registry.get_sample_value
     assert value("cloaca_executions_started_total", {"workflow": "etl"}) == 1
     assert value("cloaca_executions_finished_total", {"workflow": "etl", "status": "Failed"}) == 1
@@ -98,6 +104,25 @@ def test_a_start_that_finds_its_key_taken_is_not_counted_again(make_runner, regi
     assert registry.get_sample_value("cloaca_executions_started_total", {"workflow": "double"}) == 1
 
 
+def test_what_the_clock_and_triggers_start_is_counted_with_how_late_it_was(
+    cloaca_runner, cloaca_clock, registry
+):
+    workflow_of("report", lambda context: None, id="one")
+    cloaca_runner.register_cron_workflow("report", "*/10 * * * *", "UTC")
+
+    @cloaca.trigger(workflow="report", poll_interval="60s")
+    def every_minute():
+        return True
+
+    cloaca_clock.move(1200)
+    value = registry.get_sample_value
+    assert value("cloaca_schedule_executions_total", {"by": "clock"}) == 2
+    assert value("cloaca_schedule_executions_total", {"by": "trigger"}) == 20
+    assert value("cloaca_schedule_lateness_seconds_count") == 2
+    assert value("cloaca_schedule_lateness_seconds_sum") == 0
+    assert value("cloaca_executions_claimed_total", {"workflow": "report"}) == 22
+
+
 def test_runners_of_one_process_share_the_metrics_of_a_registry(make_runner, registry):
     workflow_of("double", lambda context: None, id="double")
     for name in ("one", "two"):
@@ -161,7 +186,7 @@ with cloaca.WorkflowBuilder("double"):
 with cloaca.DefaultRunner("sqlite:///:memory:") as runner:
     runner.execute("double")
     assert runner._engine.core.observer is None
-loaded = ("prometheus_client", "opentelemetry", "cloaca.engine.observed", "cloaca.telemetry.prometheus")
+loaded = ("prometheus_client", "opentelemetry", "cloaca.engine.observed", "cloaca.telemetry")
 print([name for name in loaded if name in sys.modules])
 """
     )

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from prometheus_client import CollectorRegistry
 
 import cloaca
-from tests.world import SOON, workflow_of
+from tests.world import SOON, run, workflow_of
 
 
 class Exporter(InMemorySpanExporter):
@@ -172,6 +172,43 @@ def test_an_execution_that_is_handed_over_goes_on_in_a_span_of_the_next_runner(m
     assert facts(first)["handed_over"] is True
     assert facts(second)["claimed"] is True
     assert facts(first)["execution_id"] == facts(second)["execution_id"]
+
+
+CRASHING = """
+import os
+import cloaca
+with cloaca.WorkflowBuilder("etl"):
+    @cloaca.task
+    def fetch(context):
+        context["rows"] = 3
+    @cloaca.task(dependencies=[fetch])
+    def load(context):
+        os._exit(7)
+runner = cloaca.DefaultRunner("sqlite:///shared.db")
+handle = runner.start("etl")
+print(handle.execution_id, flush=True)
+handle.wait()
+"""
+
+
+def test_what_a_crash_has_left_is_found_by_the_ids_of_its_spans(make_runner, traces):
+    out, _ = run(CRASHING, status=7)
+    with cloaca.WorkflowBuilder("etl"):
+
+        @cloaca.task
+        def fetch(context):
+            raise AssertionError("it is completed")
+
+        @cloaca.task(dependencies=[fetch])
+        def load(context):
+            context["loaded"] = context["rows"]
+
+    runner = make_runner("sqlite:///shared.db", tracing=traces.provider)
+    assert runner.get_handle(out.strip()).result(SOON)["loaded"] == 3
+    ids = {"execution_id": out.strip(), "workflow": "etl"}
+    assert facts(traces.one("workflow etl")) == ids | {"claimed": True, "status": "Completed"}
+    assert facts(traces.one("task load")) == ids | {"task": "load", "attempt": 1}
+    assert traces.of("task fetch") == []
 
 
 def test_the_global_provider_is_used_where_none_is_given(make_runner, traces, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import Clock
@@ -20,7 +21,9 @@ from cloaca.model.execution import Decision, Event, ExecutionState, TimedOut, ad
 from cloaca.model.values import Encoders
 from cloaca.store.rows import Existing, Known, Waiting
 from cloaca.store.store import Store
-from cloaca.telemetry.observer import Observer
+
+if TYPE_CHECKING:
+    from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.engine")
 

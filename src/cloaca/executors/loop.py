@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cloaca.clock import Clock
 from cloaca.executors.body import Encoders, call_body, delta_of
@@ -15,7 +16,9 @@ from cloaca.executors.forked import leave_if_forked
 from cloaca.executors.job import Interruption, Job, Outcome, failure_of
 from cloaca.executors.slots import Slots
 from cloaca.model.context import Context
-from cloaca.telemetry.observer import Observer
+
+if TYPE_CHECKING:
+    from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.executors")
 

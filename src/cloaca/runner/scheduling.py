@@ -10,11 +10,11 @@ from cloaca.authoring import registry
 from cloaca.clock import Clock, new_id
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.store.store import Store
-from cloaca.telemetry.observer import Observer
 
 if TYPE_CHECKING:
     from cloaca.schedules.polling import Spawn
     from cloaca.schedules.scheduler import Scheduler
+    from cloaca.telemetry.observer import Observer
 
 
 class Scheduling:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cloaca.engine.core import Core
 from cloaca.errors import ConfigurationError
 from cloaca.runner.config import DefaultRunnerConfig
-from cloaca.telemetry.observer import Observer, Observers, Snapshot
+
+if TYPE_CHECKING:
+    from cloaca.telemetry.observer import Observer, Snapshot
 
 
 def observer_of(config: DefaultRunnerConfig) -> Observer | None:
@@ -18,7 +21,11 @@ def observer_of(config: DefaultRunnerConfig) -> Observer | None:
     """
     observers = [make(config) for make in (_metrics, _tracing)]
     asked = [observer for observer in observers if observer is not None]
-    return Observers(asked) if asked else None
+    if not asked:
+        return None
+    from cloaca.telemetry.observer import Observers  # noqa: PLC0415 - loaded by those who have telemetry
+
+    return Observers(asked)
 
 
 def _metrics(config: DefaultRunnerConfig) -> Observer | None:

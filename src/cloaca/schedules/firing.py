@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cloaca.errors import ScheduleError
 from cloaca.model.catchup import CatchUp, Due, due, first_from
 from cloaca.model.cron import Cron
 from cloaca.schedules.starts import MakeId, clock_fire
 from cloaca.store.schedules import Advance, Firing, ScheduleRow, ScheduleStore
-from cloaca.telemetry.observer import Observer
+
+if TYPE_CHECKING:
+    from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.schedules")
 

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca.authoring.registry import AnyTrigger
 from cloaca.clock import Clock
@@ -17,7 +17,9 @@ from cloaca.schedules.firing import ClockFiring
 from cloaca.schedules.polling import Polling, Spawn, by_need, daemon
 from cloaca.schedules.starts import MakeId
 from cloaca.store.schedules import ScheduleStore
-from cloaca.telemetry.observer import Observer
+
+if TYPE_CHECKING:
+    from cloaca.telemetry.observer import Observer
 
 logger = logging.getLogger("cloaca.schedules")
 
@@ -77,7 +79,7 @@ class Scheduler:
             schedules, needs=self._needs, make_id=make_id, most=settings.most, observer=around.observer
         )
         self._polling = Polling(
-            schedules, clock=clock, make_id=make_id, encoders=encoders, fired=around.started, asked=self._nudge,
+            schedules, clock=clock, make_id=make_id, encoders=encoders, fired=self._triggered, asked=self._nudge,
             spawn=spawn, pause=wait,
         )  # fmt: skip
         self._changed = threading.Event()
@@ -118,6 +120,11 @@ class Scheduler:
 
     def _nudge(self) -> None:
         self._changed.set()
+
+    def _triggered(self) -> None:
+        self._around.started()
+        if self._around.observer is not None:
+            self._around.observer.fired(1, None)
 
     def stop(self) -> None:
         """End the loop and give up what is owned; nothing is fired once this has returned."""

@@ -128,8 +128,8 @@ class Observer(Protocol):
     def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
         """It has returned, or raised this; in the same context. Nothing of it is durable yet."""
 
-    def fired(self, executions: int, late_seconds: float) -> None:
-        """Schedules have started executions in one transaction, so long after the earliest of their instants."""
+    def fired(self, executions: int, late_seconds: float | None) -> None:
+        """Schedules have started executions in one transaction, so long after their first instant; a trigger has none."""
 
 
 class Observers:

@@ -122,7 +122,7 @@ class Tracing:
             span.set_status(Status(StatusCode.ERROR, error))
         span.end()
 
-    def fired(self, executions: int, late_seconds: float) -> None:
+    def fired(self, executions: int, late_seconds: float | None) -> None:
         """See ``Observer``: what is fired is claimed."""
 
 

@@ -28,7 +28,7 @@ STARTED = "Executions whose start this process has committed."
 CLAIMED = "Executions taken up from the database: from clients, schedules, other runners."
 FINISHED = "Executions that have ended while this process held them, by status."
 ATTEMPTS = "Attempts that have ended: completed, failed for good, retried (failed, and tried again), skipped."
-FIRES = "Executions that schedules have started here."
+FIRES = "Executions that schedules and triggers have started here."
 RAN = "How long bodies have run."
 WAITED = "From when an attempt was ready until it had a slot."
 COMMITS = "How long the transactions of turns have taken."
@@ -100,11 +100,12 @@ class Metrics:
     def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
         """See ``Observer``: it is counted once it is committed."""
 
-    def fired(self, executions: int, late_seconds: float) -> None:
+    def fired(self, executions: int, late_seconds: float | None) -> None:
         """See ``Observer``."""
         with self._lock:
-            self._fires.add(number=executions)
-            self._late.observe(late_seconds)
+            self._fires.add("trigger" if late_seconds is None else "clock", number=executions)
+            if late_seconds is not None:
+                self._late.observe(late_seconds)
 
     # -- what is shown ---------------------------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class Metrics:
             ("cloaca_executions_claimed", CLAIMED, self._claimed, ("workflow",)),
             ("cloaca_executions_finished", FINISHED, self._finished, ("workflow", "status")),
             ("cloaca_attempts", ATTEMPTS, self._attempts, ("workflow", "task", "outcome")),
-            ("cloaca_schedule_executions", FIRES, self._fires, ()),
+            ("cloaca_schedule_executions", FIRES, self._fires, ("by",)),
         ):
             family = CounterMetricFamily(name, text, labels=labels)
             for values, number in counts.items():
