@@ -13,6 +13,7 @@ from benchmarks.fairness import behind_a_crowd
 from benchmarks.figures import HEADINGS, Figure, table
 from benchmarks.idle import idle
 from benchmarks.memory import after_many, beyond_the_window, deferred
+from benchmarks.prune import prune
 from benchmarks.schedules import lateness
 from benchmarks.sharing import sharing
 from benchmarks.sizes import FULL, QUICK, Sizes
@@ -53,6 +54,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "idle": idle,
     "lateness": lateness,
     "telemetry": telemetry,
+    "prune": prune,
 }
 
 

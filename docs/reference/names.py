@@ -51,7 +51,7 @@ PAGES = (
     ),
     Page(
         "records.md", "Results and records", "What became of an execution.",
-        ("cloaca.runner.result", "cloaca.insights", "cloaca.model.states", "cloaca.model.execution"),
+        ("cloaca.runner.result", "cloaca.insights", "cloaca.model.states", "cloaca.model.execution", "cloaca.engine.pruning"),
     ),
     Page(
         "schedules.md", "Schedules and triggers",
@@ -82,7 +82,7 @@ ALIASES = {
 INTERNAL = {
     "Clock": {"drive", "sleeper", "wait", "is_asleep", "asleep", "monotonic"},
     "Context": {"delta", "over", "texts", "replace"},
-    "DefaultRunnerConfig": {"engine_settings"},
+    "DefaultRunnerConfig": {"engine_settings", "removes_old"},
     "Failure": {"text", "from_text"},
     "RetryPolicy": {"delay_of"},
     "Workflow": {"bound", "graph", "params", "task"},

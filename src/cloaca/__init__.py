@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from cloaca.authoring.params import workflow_params
     from cloaca.authoring.trigger import TriggerResult, trigger
     from cloaca.authoring.variables import var, var_or
+    from cloaca.engine.pruning import PruneReport
     from cloaca.executors.log_context import LogContext
     from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
     from cloaca.insights.difference import Difference, DifferenceKind, ExecutionDiff
@@ -103,6 +104,7 @@ __all__ = [
     "LogContext",
     "MigrationError",
     "PipelineResult",
+    "PruneReport",
     "Reason",
     "ReasonKind",
     "RetryCondition",
@@ -167,6 +169,7 @@ _LOADED_WHEN_USED = {
     **dict.fromkeys(("var", "var_or"), "cloaca.authoring.variables"),
     "workflow_params": "cloaca.authoring.params",
     "_shutdown_all_runners": "cloaca.runner.runner",
+    "PruneReport": "cloaca.engine.pruning",
     "CronSchedule": "cloaca.schedules.cron",
     "LogContext": "cloaca.executors.log_context",
 }

@@ -38,6 +38,7 @@ TINY = Sizes(
     backlog_rounds=1,
     busy_seconds=0.2,
     idle_seconds=0.2,
+    old=20,
 )
 
 

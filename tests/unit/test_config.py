@@ -43,6 +43,8 @@ DEFAULTS = {
     "cron_lost_threshold_minutes": 10,
     "cron_max_recovery_age_seconds": 86_400,
     "cron_max_recovery_attempts": 3,
+    "retention_days": None,
+    "retention_executions": None,
 }
 
 REFUSED = [
@@ -78,6 +80,10 @@ REFUSED = [
     ("cron_poll_interval_seconds", 0),
     ("cron_max_catchup_executions", 1001),
     ("cron_max_recovery_attempts", -1),
+    ("retention_days", 0),
+    ("retention_days", "30"),
+    ("retention_executions", -1),
+    ("retention_executions", 1.5),
 ]
 
 

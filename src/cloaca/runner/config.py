@@ -89,6 +89,10 @@ SETTINGS: dict[str, _Setting] = {
         "a whole number of milliseconds from 10 to 3,600,000",
         lambda v: _is_whole(v, 10) and v <= 3_600_000,
     ),
+    "retention_days": _Setting(
+        None, "a number of days above 0, or None", lambda v: v is None or _is_seconds(v)
+    ),
+    "retention_executions": _Setting(None, f"{_NATURAL}, or None", lambda v: v is None or _is_whole(v, 0)),
     "db_pool_size": _Setting(10, _POSITIVE, lambda v: _is_whole(v, 1)),
     "max_concurrent_workflows": _Setting(5, _POSITIVE, lambda v: _is_whole(v, 1)),
     "enable_logging": _Setting(True, _FLAG, _is_flag),
@@ -136,6 +140,9 @@ class DefaultRunnerConfig:
     - ``scheduler_poll_interval_ms`` (100): the least time between two looks at what other processes have left or
       started. Looks come every 1.25 s, so that only more than that, for a database with many runners, changes anything,
       up to a quarter of ``lease_seconds``. Nothing of this process ever waits for a look.
+    - ``retention_days`` (None): remove what has ended so many days ago, about once a minute; ``None`` keeps it.
+    - ``retention_executions`` (None): remove what has ended before the newest so many were started, a minute after its
+      end; ``None`` keeps all. What is open is never removed, whatever its age; see ``prune``.
     - ``db_pool_size`` (10), or ``connection_pool_size``: has no effect. A runner holds three connections at most,
       however many threads share it: one writes, one reads, one listens.
     - ``max_concurrent_workflows`` (5): has no effect. Executions share the slots of ``max_concurrent_tasks`` in turn, and
@@ -180,6 +187,8 @@ class DefaultRunnerConfig:
     cron_max_recovery_attempts: int
     encoders: Mapping[type, Callable[[Any], Any]] | None
     scheduler_poll_interval_ms: int
+    retention_days: float | None
+    retention_executions: int | None
     db_pool_size: int
     connection_pool_size: int
     max_concurrent_workflows: int
@@ -224,6 +233,11 @@ class DefaultRunnerConfig:
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self, name)!r}" for name in SETTINGS)
         return f"DefaultRunnerConfig({settings})"
+
+    @property
+    def removes_old(self) -> bool:
+        """Whether what has ended is removed at some time."""
+        return self.retention_days is not None or self.retention_executions is not None
 
     def engine_settings(self) -> EngineSettings:
         """What the engine needs of it."""

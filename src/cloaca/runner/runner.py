@@ -50,6 +50,7 @@ from cloaca.store.rows import Existing
 
 if TYPE_CHECKING:
     from cloaca.executors.loop import LoopExecutor
+    from cloaca.runner.retention import Retention
 
 logger = logging.getLogger("cloaca")
 
@@ -118,7 +119,8 @@ class DefaultRunner(Executions, Schedules):
             started=lambda: self._inbox.put(WorkAnnounced()), spawn=self._spawn_poll,
             observer=self._observer,
         )  # fmt: skip
-        core.patrolled = self._scheduling.look
+        self._retention: Retention | None = None
+        core.patrolled = self._patrol
         super().__init__(
             self._store,
             core.completions,
@@ -139,6 +141,17 @@ class DefaultRunner(Executions, Schedules):
         self._unsubscribe = registry.subscribe(self._registered)
         _running.add(self)
         self._detach = attach(self._observer, core)
+
+    def _patrol(self) -> None:
+        if self._retention is None and self._config.removes_old:
+            # Loaded by those who remove something.
+            from cloaca.runner.retention import Retention  # noqa: PLC0415
+
+            core = self._engine.core
+            self._retention = Retention(self._store, self._config, clock=core.clock, removed=self._forget)
+        if self._retention is not None:
+            self._retention.look()
+        self._scheduling.look()
 
     def _registered(self, name: str) -> None:
         self._inbox.put(Registered(name))
@@ -449,6 +462,8 @@ class DefaultRunner(Executions, Schedules):
         _running.discard(self)
         self._unsubscribe()
         self._scheduling.stop()
+        if self._retention is not None:
+            self._retention.stop()
         self._inbox.put(Stop(timeout))
         if self._engine.thread is not None:
             self._engine.thread.join()

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloaca.authoring.names import UNSTORABLE, is_str, listed, nearest, shown
 from cloaca.clock import new_id
 from cloaca.engine.completions import Completions
-from cloaca.errors import ExecutionNotFoundError, ExecutionStateError, TaskNotFoundError
+from cloaca.errors import ConfigurationError, ExecutionNotFoundError, ExecutionStateError, TaskNotFoundError
 from cloaca.model.values import encode, joined
 from cloaca.runner.inputs import Input, texts_of
 from cloaca.runner.waiting import check_no_loop
 from cloaca.store.store import Store
 
 if TYPE_CHECKING:
+    from cloaca.engine.pruning import PruneReport
     from cloaca.model.graph import Graph
     from cloaca.model.steering import Verb
     from cloaca.runner.handle import ExecutionHandle
@@ -142,6 +144,44 @@ class Steering:
             raise self._not_found(execution_id)
         self._completions.discard(execution_id)
 
+    def prune(
+        self, *, older_than: timedelta | None = None, keep: int | None = None, dry_run: bool = False
+    ) -> PruneReport:
+        """Remove executions that have ended, with their attempts and events; open ones stay, whatever their age.
+
+        So does what an open execution has started by ``execute`` in a body. Their idempotency keys are free again. It is
+        done in small transactions with pauses between them, so that runners go on beside it: about a thousand executions a
+        second. What was removed stays so where it is broken off; several may prune at once.
+
+        Args:
+            older_than: Remove what ended longer ago than this.
+            keep: Remove what was started before the newest so many, whether these have ended or not. With both,
+                either is reason enough.
+            dry_run: Remove nothing, and say what would be removed.
+
+        Returns:
+            How many executions were removed, and how many attempts with them.
+
+        Raises:
+            ConfigurationError: Neither is given, or one cannot be.
+            RunnerError: Called on an event loop.
+            DatabaseError: As for ``cancel``; what was removed until then is gone.
+
+        Example:
+            >>> from datetime import timedelta
+            >>> import cloaca
+            >>> with cloaca.Client("sqlite:///app.db") as client:
+            ...     client.prune(older_than=timedelta(days=30), keep=100_000)
+            PruneReport(executions=0, attempts=0)
+        """
+        self._before_change()
+        check_no_loop("prune", "await asyncio.to_thread(....prune, ...)")
+        seconds = _checked_rule(older_than, keep)
+        from cloaca.engine.pruning import Pruning  # noqa: PLC0415 - as above
+
+        pruning = Pruning(self._store.steering, removed=self._forget, dry_run=dry_run)
+        return pruning.prune(ended_by=None if seconds is None else self._now() - seconds, keep=keep)
+
     # -- how ---------------------------------------------------------------------------------------------------------
 
     def _steer(self, method: str, execution_id: str, verb: Verb) -> None:
@@ -159,6 +199,10 @@ class Steering:
         """Tell all who should know that these were steered, and whether there is work that nobody owns."""
         self._store.tell(executions, work=work)
         self._completions.ended_elsewhere(executions)
+
+    def _forget(self, executions: Sequence[str]) -> None:
+        for execution in executions:
+            self._completions.discard(execution)
 
     def _graph_of(self, execution_id: str, workflow: str, structure: str) -> Graph:
         from cloaca.model.graph import Graph  # noqa: PLC0415 - as above
@@ -203,3 +247,24 @@ def _check_task(graph: Graph, task: object) -> None:
         raise TaskNotFoundError(
             f"from_task={shown(task)} is no task of workflow {graph.name!r}: {hint or f'it has {listed(graph.ids)}'}"
         )
+
+
+def _checked_rule(older_than: Any, keep: Any) -> float | None:
+    """The age in seconds from which executions are to be removed, if any.
+
+    Raises:
+        ConfigurationError: Nothing says which are, or something that cannot be.
+    """
+    if older_than is None and keep is None:
+        raise ConfigurationError(
+            "prune() needs to know what to remove: say older_than=timedelta(days=30), keep=100_000, or both"
+        )
+    if keep is not None and (isinstance(keep, bool) or not isinstance(keep, int) or keep < 0):
+        raise ConfigurationError(f"keep={shown(keep)} must be a whole number from 0, or None")
+    if older_than is None:
+        return None
+    if not isinstance(older_than, timedelta) or older_than < timedelta(0):
+        raise ConfigurationError(
+            f"older_than={shown(older_than)} must be a timedelta from 0, such as timedelta(days=30), or None"
+        )
+    return older_than.total_seconds()

@@ -13,6 +13,9 @@ from cloaca.model.steering import Change, Standing, Verb
 
 T = TypeVar("T")
 
+PRUNED = ""
+"""Stands for a runner in the notes on what was steered: the execution is removed, and some of its attempts are not yet."""
+
 Run = Callable[[str, Sequence[Any]], list[Any]]
 """Executes a named statement in the transaction; its rows, none where it returns none."""
 
@@ -44,6 +47,7 @@ class OldRow(NamedTuple):
     id: str
     created_at: float
     finished_at: float | None
+    idempotency_key: str | None
 
 
 class Moved(Exception):  # noqa: N818 - the transaction is tried again
@@ -121,12 +125,8 @@ class SteeringTable(ABC):
 
         return self._in_transaction(work)
 
-    def remove(self, executions: Sequence[str]) -> None:
-        """Remove executions that have ended."""
-        self._in_transaction(lambda run: self._remove(run, executions))
-
     def _remove(self, run: Run, executions: Sequence[str]) -> None:
-        for name in ("delete_attempts", "delete_events", "delete_executions"):
+        for name in ("delete_attempts", "delete_events", "delete_steered", "delete_executions"):
             run(name, (self._list(executions),))
 
     def standings(self, executions: Sequence[str]) -> dict[str, Standing]:
@@ -146,26 +146,83 @@ class SteeringTable(ABC):
         """What happened to an execution as a whole, in order."""
         return [EventRow(*row) for row in self._fetch("read_events", (execution,))]
 
+    # -- pruning -----------------------------------------------------------------------------------------------------
+
     def oldest(self, *, after: int, limit: int) -> list[OldRow]:
         """Executions in the order of their starts."""
         return [OldRow(*row) for row in self._fetch("list_oldest", (after, limit))]
+
+    def newest(self, number: int, *, before: int) -> int | None:
+        """In the order of starts: which execution comes so many before another, ``None`` if there are fewer."""
+        rows = self._fetch("find_newest", (before, number - 1))
+        return rows[0][0] if rows else None
 
     def count_attempts(self, executions: Sequence[str]) -> dict[str, int]:
         """How many attempts are stored of executions, of those that have any."""
         return dict(self._fetch("count_attempts", (self._list(executions),)))
 
-    def newest(self, number: int) -> int | None:
-        """Which of the newest executions comes after so many others: the number in their order, ``None`` if there are fewer."""
-        rows = self._fetch("find_newest", (number,))
-        return rows[0][0] if rows else None
+    def remove(self, rows: Sequence[OldRow], *, is_large: bool = False) -> list[str]:
+        """Remove those of these executions that stand as they were read, ended; which they were.
+
+        What an open execution has started stays with it: its body finds that again when it is retried.
+
+        Args:
+            is_large: Leave the attempts to ``remove_attempts``, after a crash too.
+        """
+
+        def work(run: Run) -> list[str]:
+            ended = self._still_ended(run, rows)
+            if ended and is_large:
+                for name in ("delete_events", "delete_steered", "delete_executions"):
+                    run(name, (self._list(ended),))
+                for execution in ended:
+                    run("note_steered", (PRUNED, execution))
+            elif ended:
+                self._remove(run, ended)
+            return ended
+
+        return self._in_transaction(work, is_lazy=True)
+
+    def _still_ended(self, run: Run, rows: Sequence[OldRow]) -> list[str]:
+        ended = dict(run("lock_ended", (self._list([row.id for row in rows]),)))
+        starters = {row.id: starter for row in rows if (starter := _starter(row))}
+        going_on = {row[0] for row in run("find_open", (self._list(sorted(set(starters.values()))),))}
+        return [
+            row.id
+            for row in rows
+            if ended.get(row.id) == row.finished_at is not None and starters.get(row.id) not in going_on
+        ]
+
+    def pruned(self) -> list[str]:
+        """Executions that were removed, of which there may still be attempts."""
+        return self.steered(PRUNED)
+
+    def remove_attempts(self, execution: str, *, limit: int) -> bool:
+        """Remove some attempts of an execution that was removed; false once that is done, or somebody else is at it."""
+
+        def work(run: Run) -> bool:
+            if not run("lock_steered", (PRUNED, execution)):
+                return False
+            is_rest = len(run("delete_some_attempts", (execution, limit))) < limit
+            if is_rest:
+                run("forget_steered", (PRUNED, self._list([execution])))
+            return not is_rest
+
+        return self._in_transaction(work, is_lazy=True)
+
+    # -- what dialects differ in ---------------------------------------------------------------------------------------
 
     @abstractmethod
     def _locked(self, run: Run, execution: str) -> Standing | None:
         """Where an execution stands, and no turn changes it before the transaction ends."""
 
     @abstractmethod
-    def _in_transaction(self, work: Callable[[Run], T]) -> T:
-        """Work in a transaction beside the runner's turns."""
+    def _in_transaction(self, work: Callable[[Run], T], *, is_lazy: bool = False) -> T:
+        """Work in a transaction beside the runner's turns.
+
+        Args:
+            is_lazy: It need not be on disk when this returns. A loss of power may undo it until the next transaction that is.
+        """
 
     @abstractmethod
     def _fetch(self, name: str, parameters: Sequence[Any]) -> list[Any]:
@@ -174,3 +231,10 @@ class SteeringTable(ABC):
     @abstractmethod
     def _list(self, ids: Sequence[str]) -> Any:
         """Ids as one parameter."""
+
+
+def _starter(row: OldRow) -> str | None:
+    """The execution whose body has started this one, where one has: its key then begins with that one's id."""
+    return (
+        row.idempotency_key.partition("/")[0] if row.idempotency_key and "/" in row.idempotency_key else None
+    )

@@ -40,10 +40,15 @@ class PostgresSteering(SteeringTable):
             raise Moved
         return standing
 
-    def _in_transaction(self, work: Callable[[Run], T]) -> T:
+    def _in_transaction(self, work: Callable[[Run], T], *, is_lazy: bool = False) -> T:
+        def begun(db: Connection) -> T:
+            if is_lazy:
+                db.execute("set local synchronous_commit = off")
+            return work(self._run_on(db))
+
         for _ in range(TRIES):
             try:
-                done: T = self._ask(lambda db: in_transaction(db, lambda db: work(self._run_on(db))))
+                done: T = self._ask(lambda db: in_transaction(db, begun))
             except Moved:
                 continue
             return done

@@ -57,13 +57,32 @@ delete from cloaca.events where execution_id = any(%s::text[]);
 -- name: delete_executions
 delete from cloaca.executions where id = any(%s::text[]);
 
+-- name: delete_steered
+-- Not what pruning has noted for itself, under no runner's name. The table is as small as what is steered in this moment.
+delete from cloaca.steered where execution_id = any(%s::text[]) and runner <> '';
+
 -- name: list_oldest
 -- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
-select seq, id, created_at, finished_at from cloaca.executions where seq > %s order by seq limit %s;
+select seq, id, created_at, finished_at, idempotency_key from cloaca.executions where seq > %s order by seq limit %s;
+
+-- name: find_newest
+select seq from cloaca.executions where seq < %s order by seq desc limit 1 offset %s;
 
 -- name: count_attempts
 select execution_id, count(*) from cloaca.attempts where execution_id = any(%s::text[])
 group by execution_id;
 
--- name: find_newest
-select seq from cloaca.executions order by seq desc limit 1 offset %s;
+-- name: lock_ended
+-- Whoever retries one in this moment, or removes it, comes first.
+select id, finished_at from cloaca.executions where id = any(%s::text[]) and num_nulls(finished_at) = 0 for update skip locked;
+
+-- name: find_open
+select id from cloaca.executions where id = any(%s::text[]) and num_nulls(finished_at) = 1;
+
+-- name: lock_steered
+select 1 from cloaca.steered where runner = %s and execution_id = %s for update skip locked;
+
+-- name: delete_some_attempts
+delete from cloaca.attempts
+where ctid = any(array(select ctid from cloaca.attempts where execution_id = %s limit %s))
+returning 1;

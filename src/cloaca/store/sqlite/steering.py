@@ -22,13 +22,13 @@ class SqliteSteering(SteeringTable):
     """The tables of one database.
 
     Args:
-        transaction: A transaction beside the runner's turns.
+        transaction: A transaction beside the runner's turns, which may be lazy.
         fetch: Reads the rows of a statement.
     """
 
     def __init__(
         self,
-        transaction: Callable[[], AbstractContextManager[sqlite3.Connection]],
+        transaction: Callable[[bool], AbstractContextManager[sqlite3.Connection]],
         fetch: Callable[[str, Sequence[Any]], list[Any]],
     ) -> None:
         self._transaction = transaction
@@ -38,8 +38,8 @@ class SqliteSteering(SteeringTable):
         rows = run("read_standing", (execution,))
         return Standing(*rows[0]) if rows else None
 
-    def _in_transaction(self, work: Callable[[Run], T]) -> T:
-        with self._transaction() as db:
+    def _in_transaction(self, work: Callable[[Run], T], *, is_lazy: bool = False) -> T:
+        with self._transaction(is_lazy) as db:
             return work(lambda name, parameters: db.execute(SQL[name], parameters).fetchall())
 
     def _fetch(self, name: str, parameters: Sequence[Any]) -> list[Any]:

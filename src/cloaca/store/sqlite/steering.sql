@@ -53,13 +53,33 @@ delete from cloaca_events where execution_id in (select value from json_each(?))
 -- name: delete_executions
 delete from cloaca_executions where id in (select value from json_each(?));
 
+-- name: delete_steered
+-- Not what pruning has noted for itself, under no runner's name. The table is as small as what is steered in this moment.
+delete from cloaca_steered where execution_id in (select value from json_each(?)) and runner <> '';
+
 -- name: list_oldest
 -- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
-select seq, id, created_at, finished_at from cloaca_executions where seq > ? order by seq limit ?;
+select seq, id, created_at, finished_at, idempotency_key from cloaca_executions where seq > ? order by seq limit ?;
+
+-- name: find_newest
+select seq from cloaca_executions where seq < ? order by seq desc limit 1 offset ?;
 
 -- name: count_attempts
 select execution_id, count(*) from cloaca_attempts where execution_id in (select value from json_each(?))
 group by execution_id;
 
--- name: find_newest
-select seq from cloaca_executions order by seq desc limit 1 offset ?;
+-- name: lock_ended
+-- Whoever retries one in this moment, or removes it, comes first.
+select id, finished_at from cloaca_executions where id in (select value from json_each(?)) and finished_at is not null;
+
+-- name: find_open
+select id from cloaca_executions where id in (select value from json_each(?)) and finished_at is null;
+
+-- name: lock_steered
+select 1 from cloaca_steered where runner = ? and execution_id = ?;
+
+-- name: delete_some_attempts
+delete from cloaca_attempts where (execution_id, task, map_index, attempt) in (
+    select execution_id, task, map_index, attempt from cloaca_attempts where execution_id = ? limit ?
+)
+returning 1;

@@ -64,10 +64,9 @@ class SqliteStore:
         self._db: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
-        # The gate keeps other processes out, and no thread of this one.
-        self._entering = threading.Lock()
-        # In memory readers share the writer's connection, and must not see half a transaction.
-        self._writing: Any = threading.RLock() if url.path is None else contextlib.nullcontext()
+        # The gate keeps other processes out, and no thread of this one: what keeps these apart is quick to hand over, and
+        # no checkpoint meets a commit. In memory readers share the writer's connection, and see no half transaction.
+        self._writing = threading.RLock()
         self._runner, self._epoch, self._turn = "", 0, 0
         self._unsure = False
         """Whether a turn that could not be committed may be there after all."""
@@ -335,14 +334,17 @@ class SqliteStore:
         """Nothing: other processes look once a second."""
 
     @contextlib.contextmanager
-    def _own_transaction(self) -> Iterator[sqlite3.Connection]:
+    def _own_transaction(self, is_lazy: bool = False) -> Iterator[sqlite3.Connection]:  # noqa: FBT001, FBT002 - called by position
         """A transaction beside the runner's turns, on a connection for this once."""
         try:
-            with self._entering, self._gate, self._own_connection() as own:
+            with self._own_connection() as own, self._writing, self._gate:
+                if is_lazy and self.url.path is not None and self.url.journal_mode == "wal":
+                    own.execute("pragma synchronous=normal")
                 own.execute("begin immediate")
                 try:
                     yield own
                     own.execute("commit")
+                    self._wrote(own)
                 except BaseException:
                     if own.in_transaction:
                         own.execute("rollback")
@@ -351,6 +353,14 @@ class SqliteStore:
             raise DatabaseError(locked(self.url)) from error
         except (sqlite3.Error, UnicodeEncodeError) as error:
             raise DatabaseError(explained(error, self.url)) from error
+
+    def _wrote(self, own: sqlite3.Connection) -> None:
+        """Count what was written beside the turns; where there are none, nobody else would make a checkpoint."""
+        if self.url.path is None:
+            return
+        self._unchecked += 8192 + 300 * own.total_changes
+        if not self._runner and self._unchecked > CHECKPOINT_BYTES:
+            self._checkpoint(own)
 
     @contextlib.contextmanager
     def _own_connection(self) -> Iterator[sqlite3.Connection]:
@@ -455,7 +465,7 @@ class SqliteStore:
 
     def close(self) -> None:
         self.forsake()
-        with self._entering:
+        with self._writing:
             # Who enters something all the same opens them again.
             vars(self).pop("_gate", None)
             if locks := vars(self).pop("_locks", None):

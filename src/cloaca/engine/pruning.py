@@ -1,0 +1,151 @@
+"""Removing what has ended, in transactions so small and so far apart that no turn notices."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cloaca.model.retention import Rule
+from cloaca.store.steering import OldRow, SteeringTable
+
+PAGE = 200
+"""How many executions are read at once."""
+
+BATCH_EXECUTIONS, BATCH_ATTEMPTS = 20, 100
+"""How much is removed in one transaction, which is a millisecond's work."""
+
+REST = 10
+"""For how many times as long as a step has taken turns have the database to themselves after it."""
+
+LEAST_REST_SECONDS = 0.001
+
+COUNTED = 5_000
+"""How far the newest are counted at once."""
+
+ALL = 2**63 - 1
+"""More than any place in the order of starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What was removed, or would be in a dry run: executions, and the attempts stored of them."""
+
+    executions: int
+    attempts: int
+
+
+class Pruning:
+    """One walk over the executions of a database.
+
+    Several at once, in any number of processes, remove each execution once. One that ends early, or whose process dies,
+    leaves what the next one removes.
+
+    Args:
+        removed: Is told the ids of what is gone.
+        stopped: Ends the walk after the transaction that it is at.
+    """
+
+    def __init__(
+        self,
+        table: SteeringTable,
+        *,
+        removed: Callable[[Sequence[str]], None],
+        stopped: threading.Event | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self._table = table
+        self._removed = removed
+        self._stopped = stopped or threading.Event()
+        self._dry_run = dry_run
+        self._began = time.monotonic()
+        self._executions = self._attempts = 0
+
+    def prune(
+        self, *, ended_by: float | None = None, keep: int | None = None, settled_by: float = math.inf
+    ) -> PruneReport:
+        """Remove what ``Rule`` says; of the newest ``keep`` executions only what had ended by the given time.
+
+        Raises:
+            DatabaseError: The database refuses; what was removed until then is gone.
+        """
+        self._began = time.monotonic()
+        if not self._dry_run:
+            self._finish_the_last_one()
+        rule = Rule(
+            -math.inf if ended_by is None else ended_by,
+            0 if keep is None else self._place_of(keep),
+            settled_by,
+        )
+        for page in self._pages(rule):
+            going = [row for row in page if rule.removes(row)]
+            counts = self._table.count_attempts([row.id for row in going]) if going else {}
+            for batch in batches(going, counts):
+                self._remove(batch, counts)
+        return PruneReport(self._executions, self._attempts)
+
+    def _place_of(self, keep: int) -> int:
+        """The place in the order of starts before which executions have so many after them."""
+        place: int | None = ALL
+        while keep > 0 and place is not None:
+            place = self._table.newest(min(keep, COUNTED), before=place)
+            keep -= COUNTED
+            self._rest()
+        return place or 0
+
+    def _pages(self, rule: Rule) -> Iterator[list[OldRow]]:
+        """What is old, in the order of starts. A page of none but young ones is the last: a clock may have been wrong."""
+        after = 0
+        while not self._stopped.is_set():
+            page = self._table.oldest(after=after, limit=PAGE)
+            self._rest()
+            yield page
+            if len(page) < PAGE or not any(map(rule.may_remove_after, page)):
+                return
+            after = page[-1].seq
+
+    def _remove(self, batch: list[OldRow], counts: dict[str, int]) -> None:
+        if self._stopped.is_set():
+            return
+        ids = [row.id for row in batch]
+        if not self._dry_run:
+            is_large = sum(counts.get(id, 0) for id in ids) > BATCH_ATTEMPTS
+            ids = self._table.remove(batch, is_large=is_large)
+            self._removed(ids)
+            self._rest()
+            if is_large:
+                self._remove_attempts(ids)
+        self._executions += len(ids)
+        self._attempts += sum(counts.get(id, 0) for id in ids)
+
+    def _finish_the_last_one(self) -> None:
+        self._remove_attempts(self._table.pruned())
+
+    def _remove_attempts(self, executions: Sequence[str]) -> None:
+        for execution in executions:
+            while not self._stopped.is_set() and self._table.remove_attempts(execution, limit=BATCH_ATTEMPTS):
+                self._rest()
+
+    def _rest(self) -> None:
+        """Let turns through."""
+        took = time.monotonic() - self._began
+        if not self._dry_run:
+            self._stopped.wait(max(LEAST_REST_SECONDS, REST * took))
+        self._began = time.monotonic()
+
+
+def batches(rows: Sequence[OldRow], counts: dict[str, int]) -> Iterator[list[OldRow]]:
+    """Executions whose removal is little work; one that is much is alone."""
+    batch: list[OldRow] = []
+    attempts = 0
+    for row in rows:
+        more = counts.get(row.id, 0)
+        if batch and (len(batch) == BATCH_EXECUTIONS or attempts + more > BATCH_ATTEMPTS):
+            yield batch
+            batch, attempts = [], 0
+        batch.append(row)
+        attempts += more
+    if batch:
+        yield batch
