@@ -86,7 +86,9 @@ class Waiting:
             return Status(finished.status)
         row = self._store.read_execution(execution_id)
         if row is None:
-            raise ExecutionNotFoundError(f"execution {execution_id!r} is not in {self._store.location}")
+            raise ExecutionNotFoundError(
+                f"execution {execution_id!r} is not in {self._store.location}: check the id, and that this is its database"
+            )
         return Status(row.status)
 
     def wait(
