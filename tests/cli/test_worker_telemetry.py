@@ -102,6 +102,11 @@ def test_an_address_of_another_machine_is_refused(shop, address):
     assert f"--metrics-port 0: cannot listen on {address!r}" in said
 
 
+def test_an_address_without_a_port_is_refused(shop):
+    said = shop.refused("worker", "shop.py", "--metrics-address", "0.0.0.0")
+    assert "--metrics-address 0.0.0.0 is where metrics are served: give --metrics-port PORT too" in said
+
+
 def test_a_worker_makes_spans_by_the_provider_that_its_module_sets(shop):
     shop.write("traced.py", TRACED + SHOP)
     with (

@@ -26,23 +26,28 @@ def metrics_options(command: _F) -> _F:
         help="Serve metrics for Prometheus at this port; 0 takes a free one, which the log names.",
     )  # fmt: skip
     address = click.option(
-        "--metrics-address", metavar="ADDRESS", default=LOOPBACK, show_default=True,
-        help="Where to listen for whoever asks for them; 0.0.0.0 is everywhere.",
+        "--metrics-address", metavar="ADDRESS",
+        help=f"Where to listen for whoever asks for them ({LOOPBACK}); 0.0.0.0 is everywhere.",
     )  # fmt: skip
     return port(address(command))
 
 
 @contextmanager
-def served(address: str, port: int | None) -> Iterator[None]:
+def served(address: str | None, port: int | None) -> Iterator[None]:
     """Serve the default registry of ``prometheus_client`` until the end of the block; with no port do nothing.
 
     Raises:
-        Refused: Nobody can listen there.
+        Refused: Nobody can listen there, or there is an address and no port.
         ConfigurationError: The extra is not installed.
     """
     if port is None:
+        if address is not None:
+            raise Refused(
+                f"--metrics-address {address} is where metrics are served: give --metrics-port PORT too"
+            )
         yield
         return
+    address = address or LOOPBACK
     server, thread = _started(address, port)
     # Where it listens, not what was typed: the port may be any, the address a name.
     host = f"[{address}]" if ":" in address else address

@@ -56,7 +56,7 @@ Examples:
     help="Make spans by the global tracer provider of OpenTelemetry, which a module sets.",
 )
 def worker(
-    targets: tuple[str, ...], url: str, metrics_port: int | None, metrics_address: str, **settings: Any
+    targets: tuple[str, ...], url: str, metrics_port: int | None, metrics_address: str | None, **settings: Any
 ) -> None:
     """Work on the executions of the workflows that each FILE_OR_MODULE registers, until SIGTERM or Ctrl-C.
 
