@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from typing import Protocol
+
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LOWEST, _HIGHEST = (re.sub("x", digit, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") for digit in "0f")
 
 
 class Clock(Protocol):
@@ -29,6 +33,13 @@ class SystemClock:
     now = staticmethod(time.time)
     monotonic = staticmethod(time.monotonic)
     wait = staticmethod(threading.Event.wait)
+
+
+def id_bounds(prefix: str) -> tuple[str, str]:
+    """The first and the last id that begin with a text; two empty ones where none can."""
+    text = prefix.lower()
+    first, last = (text + pattern[len(text) :] for pattern in (_LOWEST, _HIGHEST))
+    return (first, last) if _ID.fullmatch(first) else ("", "")
 
 
 def new_id() -> str:

@@ -15,6 +15,10 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.anywhere import postgres_database, postgres_url  # noqa: F401 - fixtures
+from tests.cli.invoked import ended, shell, waiting  # noqa: F401 - fixtures
+from tests.world import _own_world  # noqa: F401 - a fixture
+
 PROGRAM = shutil.which("cloaca", path=os.path.dirname(sys.executable))
 PATIENCE_SECONDS = 20
 LINES, COLUMNS = 24, 100

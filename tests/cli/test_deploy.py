@@ -34,7 +34,7 @@ def parsed():
 
     def parse(program, command, *arguments):
         assert program == "cloaca"
-        return cloaca.commands[command].make_context(command, list(arguments)).params
+        return cloaca.get_command(None, command).make_context(command, list(arguments)).params
 
     return parse
 

@@ -189,6 +189,6 @@ def test_what_cannot_be_resumed(folder):
 
 
 def test_an_unknown_command_or_option_names_the_nearest(folder):
-    assert "Did you mean 'run'?" in folder.refused("rum")
+    assert "did you mean 'run'" in folder.refused("rum")
     assert "Did you mean '--json'?" in folder.refused("run", "etl.py", "--jsn")
     assert "Missing argument 'FILE_OR_MODULE'" in folder.refused("run")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from cloaca.cli.exits import Refused
+from cloaca.runner.client import Client
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
+from cloaca.runner.stores import DEFAULT_URL
 from cloaca.store.masking import masked
 from cloaca.store.url import SqliteUrl, parse_database_url
 
@@ -20,10 +23,11 @@ GRACE_SECONDS = 0.5
 
 database_option = click.option(
     "--db",
+    "--database-url",
     "url",
     metavar="URL",
     envvar=VARIABLE,
-    default="sqlite:///cloaca.db",
+    default=DEFAULT_URL,
     show_default=True,
     show_envvar=True,
     help="The database, such as sqlite:///app.db.",
@@ -42,6 +46,21 @@ def opened(url: str) -> Iterator[DefaultRunner]:
         yield runner
     finally:
         runner.shutdown(timeout=GRACE_SECONDS)
+
+
+@contextmanager
+def asking(url: str) -> Iterator[Client]:
+    """A client of a database that is there.
+
+    Raises:
+        Refused: It is a file that is not there, or in memory.
+    """
+    check_kept(
+        url, why="nothing of it is left when the command that made it has ended: name a file or a server"
+    )
+    check_exists(url)
+    with Client(url) as client:
+        yield client
 
 
 def check_kept(url: str, *, why: str) -> None:
@@ -88,3 +107,9 @@ def option_for(url: str) -> list[str]:
     """
     shown = without_password(url)
     return [] if shown != url and url == os.environ.get(VARIABLE) else ["--db", shown]
+
+
+def command_for(url: str, *words: str) -> str:
+    """A command on this database to type next, quoted for a shell; a database that is meant anyway is not named."""
+    meant = os.environ.get(VARIABLE) or DEFAULT_URL
+    return shlex.join(["cloaca", *words, *([] if url == meant else option_for(url))])

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from cloaca.cli.progress import Tasks, changes, completed_before
 from cloaca.cli.wording import counted, printable
-from cloaca.insights import ExecutionRecord
+from cloaca.insights import FOR_CAPACITY, ExecutionRecord
 
 
 class Lines:
@@ -35,7 +35,8 @@ class Lines:
         for change in changes(self._seen or {}, record.tasks):
             if self._since is None or (change.moment is not None and change.moment >= self._since):
                 self._write(change.text)
-        if record.waiting_for not in (None, self._waiting_for):
+        # Between two turns of this very process nobody owns it.
+        if record.waiting_for not in (None, FOR_CAPACITY, self._waiting_for):
             self._write(f"waiting: {record.waiting_for}")
         self._seen, self._waiting_for = record.tasks, record.waiting_for
 

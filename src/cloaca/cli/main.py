@@ -1,22 +1,54 @@
-"""The entry point: the list of commands, and what becomes of their errors."""
+"""The entry point: the list of commands, each loaded when it is used, and what becomes of their errors."""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import Any, NamedTuple
 
 import click
 
+from cloaca.authoring.names import nearest, shown
 from cloaca.cli import interrupts
 from cloaca.cli.exits import Refused
-from cloaca.cli.graph import graph
 from cloaca.cli.output import prepare_streams
-from cloaca.cli.run import run
-from cloaca.cli.schedule import schedule
-from cloaca.cli.worker import worker
-from cloaca.cli.workflows import workflows
 from cloaca.errors import CloacaException
 
-COMMANDS = (graph, run, schedule, worker, workflows)
+
+class Entry(NamedTuple):
+    """A command: the module in this package that holds it, under which name, and what the list says of it."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
+    "Run workflows": {
+        "run": Entry("run", "run", "Run a workflow."),
+        "worker": Entry("worker", "worker", "Run what other processes start, until SIGTERM."),
+    },
+    "Look at executions": {
+        "list": Entry("listing", "list_executions", "List executions, newest first."),
+        "show": Entry("show", "show", "Show an execution: tasks, errors, context."),
+        "watch": Entry("watch", "watch", "Follow an execution to its end."),
+    },
+    "Steer executions": {
+        "cancel": Entry("cancel", "cancel", "End an execution; what has completed stays."),
+        "pause": Entry("pause", "pause", "Hold an execution until it is resumed."),
+        "resume": Entry("resume", "resume", "Let a paused execution go on."),
+        "retry": Entry("retry", "retry", "Run again what failed of an execution."),
+        "fork": Entry("fork", "fork", "Start a new execution from a task of another."),
+        "delete": Entry("delete", "delete", "Remove an execution that has ended."),
+    },
+    "Look at workflows": {
+        "workflows": Entry("workflows", "workflows", "See what a file or module registers."),
+        "graph": Entry("graph", "graph", "Draw a workflow."),
+        "schedule": Entry("schedule", "schedule", "See when a cron expression fires."),
+    },
+}
+"""By the heading they are listed under."""
+
+ENTRIES = {name: entry for entries in SECTIONS.values() for name, entry in entries.items()}
 
 _EXAMPLE = """\b
 Example:
@@ -25,6 +57,33 @@ Example:
 
 
 class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(ENTRIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        entry = ENTRIES.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(
+            importlib.import_module(f"cloaca.cli.{entry.module}"), entry.attribute
+        )
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in ENTRIES and not args[0].startswith("-"):
+            hint = nearest(args[0], ENTRIES) or "cloaca --help lists them"
+            raise Refused(f"there is no command {shown(args[0])}: {hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """List them without loading any."""
+        widest = max(map(len, ENTRIES))
+        for heading, entries in SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(widest), entry.help) for name, entry in entries.items()])
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -38,10 +97,6 @@ class _Commands(click.Group):
 @click.version_option(package_name="pycloaca", message="cloaca %(version)s")
 def cloaca() -> None:
     """Durable workflows: a DAG of Python functions that survives crashes."""
-
-
-for _command in COMMANDS:
-    cloaca.add_command(_command)
 
 
 def main() -> None:

@@ -16,10 +16,11 @@ from cloaca.cli import interrupts
 from cloaca.cli.context import read_context
 from cloaca.cli.database import check_exists, database_option, is_kept, opened, option_for, without_password
 from cloaca.cli.display import Display, display_on
+from cloaca.cli.documents import execution_document, print_document
 from cloaca.cli.exits import COMPLETED, FAILED, Refused
-from cloaca.cli.following import follow
+from cloaca.cli.following import check_goes_on_here, follow
 from cloaca.cli.loading import Loaded, load
-from cloaca.cli.outcome import as_json, print_outcome
+from cloaca.cli.outcome import print_outcome
 from cloaca.cli.output import kept_stdout
 from cloaca.insights import ExecutionRecord
 from cloaca.model.states import Status
@@ -123,7 +124,7 @@ def _carried_out(
         with interrupts.held():
             handle = _handle(order, given, loaded, runner)
         with display.following(without_password(order.url), began):
-            return follow(runner, handle, display)
+            return follow(runner, handle, display, check=check_goes_on_here)
     except KeyboardInterrupt:
         interrupts.next_ends_at_once()
         _say_how_to_go_on(order, handle)
@@ -160,8 +161,7 @@ def _say_how_to_go_on(order: Order, handle: ExecutionHandle | None) -> None:
 
 def _print(order: Order, record: ExecutionRecord, stream: TextIO, *, as_object: bool) -> None:
     if as_object:
-        stream.write(f"{as_json(record)}\n")
-        stream.flush()
+        print_document(stream, execution_document(record))
         return
     named = replace(order, workflow=record.workflow_name)
     commands = [("Start another execution", named.command(resume=None))]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -12,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cloaca.cli.ids import is_id
+from cloaca.cli.places import user_frame
 from cloaca.cli.progress import duration, foremost, summary
 from cloaca.cli.wording import duration_text, printable, shortened, value_text
 from cloaca.insights import ExecutionRecord, TaskRecord
@@ -24,6 +26,9 @@ _STYLES = {
     TaskStatus.RUNNING: "bold cyan",
     TaskStatus.SKIPPED: "yellow",
 }
+_STYLES_OF_WORDS = {status.lower(): style for status, style in _STYLES.items()} | {
+    "cancelled": "yellow", "paused": "yellow", "ok": "green", "wrong": "bold red", "off": "yellow",
+}  # fmt: skip
 _MOST_KEYS = 50
 _MOST_FAILURES = 10
 
@@ -40,6 +45,25 @@ def _table(*columns: str) -> Table:
     # Where the width does not do, the column that may wrap gives way, although its texts do not wrap either.
     table.add_column(columns[-1])
     return table
+
+
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Rows of texts below a header; ids are never cut."""
+    table = _table(*header)
+    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=False):
+        if all(map(is_id, cells)):
+            column.min_width = len(cells[0])
+    for row in rows:
+        texts = [shortened(cell) for cell in row]
+        table.add_row(
+            *(Text(text, style=_style_of(text)) for text in texts[:-1]),
+            _giving_way(texts[-1], style=_style_of(texts[-1])),
+        )
+    return table
+
+
+def _style_of(text: str) -> str:
+    return _STYLES_OF_WORDS.get(text.lower(), "")
 
 
 def _giving_way(text: str, *, style: str = "") -> Text:
@@ -116,6 +140,6 @@ def failure_table(tasks: Mapping[str, TaskRecord]) -> RenderableType:
 
 
 def _place(error: Failure) -> str:
-    """The file and line that raised, from the last frame of the traceback."""
-    frames = re.findall(r'^  File "(?:.*/)?([^"/]+)", line (\d+), in ', error.traceback, re.MULTILINE)
-    return printable(":".join(frames[-1])) if frames else ""
+    """The file and line that raised, of the user's own code."""
+    frame = user_frame(error.traceback)
+    return printable(f"{os.path.basename(frame.file)}:{frame.line}") if frame else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 # Control characters could move the cursor or worse; the others reorder the text around them.
@@ -54,3 +54,8 @@ def counted(number: int, noun: str) -> str:
     ('1 task', '2,000 tasks')
     """
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def moment_text(moment: datetime | None) -> str:
+    """A moment in UTC, to the second; empty where there is none."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -14,6 +14,7 @@ from cloaca.authoring import registry
 from cloaca.authoring.params import Param
 from cloaca.authoring.task import AnyTask
 from cloaca.authoring.workflow import Workflow
+from cloaca.cli.columns import aligned
 from cloaca.cli.loading import load
 from cloaca.cli.output import kept_stdout
 from cloaca.cli.wording import shortened, value_text
@@ -29,8 +30,6 @@ Examples:
   cloaca workflows show etl.py
   cloaca workflows show shop.flows nightly --json
 """
-
-_MOST_OF_A_CELL = 60
 
 _target = click.argument("target", metavar="FILE_OR_MODULE")
 _as_object = click.option("--json", "as_object", is_flag=True, help="Print JSON.")
@@ -150,7 +149,7 @@ def _callbacks(task: AnyTask) -> list[str]:
 
 def _listed(found: Iterable[Workflow]) -> str:
     rows = [(one.name, str(len(one.tasks)), ", ".join(one.params), one.description) for one in found]
-    return "\n".join(_aligned([("workflow", "tasks", "input", "description"), *rows]))
+    return "\n".join(aligned([("workflow", "tasks", "input", "description"), *rows]))
 
 
 def _lines(workflow: Workflow) -> Iterator[str]:
@@ -161,9 +160,9 @@ def _lines(workflow: Workflow) -> Iterator[str]:
         yield "tags " + ", ".join(shortened(f"{key}={value}") for key, value in workflow.tags.items())
     if workflow.params:
         yield ""
-        yield from _aligned([("input", "type", "default"), *map(_param_row, workflow.params.values())])
+        yield from aligned([("input", "type", "default"), *map(_param_row, workflow.params.values())])
     yield ""
-    yield from _aligned([("level", "task", "after", "options"), *_task_rows(workflow)])
+    yield from aligned([("level", "task", "after", "options"), *_task_rows(workflow)])
 
 
 def _param_row(param: Param) -> tuple[str, ...]:
@@ -189,14 +188,3 @@ def _options(task: AnyTask) -> Iterator[str]:
     if task.trigger_rules:
         yield f"if {task.trigger_rules!r}"
     yield from _callbacks(task)
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Columns as wide as their widest cell; the last one takes what it needs."""
-    cells = [
-        [*(shortened(cell, most=_MOST_OF_A_CELL) for cell in row[:-1]), shortened(row[-1])] for row in rows
-    ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
-    for row in cells:
-        start = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
-        yield (start + row[-1]).rstrip()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.names import checked_name
 from cloaca.authoring.workflow import Workflow
+from cloaca.clock import id_bounds
 from cloaca.engine.completions import Completions
 from cloaca.engine.events import NewExecution
 from cloaca.errors import RunnerError
@@ -134,6 +135,23 @@ class Executions(Steering):
         """
         self._before_use()
         return self._insights.diff(a, b)
+
+    def find_ids(self, prefix: str, *, limit: int = 10) -> list[str]:
+        """The ids of executions that begin with a text, in order.
+
+        An id begins with the milliseconds of its start: its first 8 characters are shared by what was started within
+        about a minute.
+
+        Example:
+            >>> import cloaca
+            >>> with cloaca.Client("sqlite:///app.db") as client:
+            ...     id = client.start("greeting").execution_id
+            ...     print(client.find_ids(id[:18]) == [id])
+            True
+        """
+        self._before_use()
+        first, last = id_bounds(prefix)
+        return self._store.steering.ids_between(first, last, limit=limit) if first else []
 
     def get_handle(self, execution_id: str) -> ExecutionHandle:
         """A handle on an execution that was started before, here or elsewhere.

@@ -134,6 +134,14 @@ class SteeringTable(ABC):
         rows = self._fetch("read_standings", (self._list(executions),))
         return {row[0]: Standing(*row) for row in rows}
 
+    def ids_between(self, first: str, last: str, *, limit: int) -> list[str]:
+        """Ids of executions from one to another, both among them, in order."""
+        return [row[0] for row in self._fetch("find_ids", (first, last, limit))]
+
+    def workflow_names(self) -> list[str]:
+        """The names of all workflows that have executions, in order."""
+        return [row[0] for row in self._fetch("list_workflow_names", ())]
+
     def steered(self, runner: str) -> list[str]:
         """What others have changed of what a runner owned, as far as it has not said that it knows."""
         return [row[0] for row in self._fetch("read_steered", (runner,))]

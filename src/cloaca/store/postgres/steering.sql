@@ -14,6 +14,19 @@ select id, workflow, structure, version, status, owner, fence, round, round_fenc
     timed_from, error
 from cloaca.executions where id = any(%s::text[]);
 
+-- name: find_ids
+select id from cloaca.executions where id between %s and %s order by id limit %s;
+
+-- name: list_workflow_names
+-- A jump from one name to the next along the index: its cost is the number of names, not of executions.
+with recursive names (workflow) as (
+    select * from (select workflow from cloaca.executions order by workflow limit 1) first
+    union all
+    select (select e.workflow from cloaca.executions e where e.workflow > names.workflow order by e.workflow limit 1)
+    from names where names.workflow is not null
+)
+select workflow from names where workflow is not null;
+
 -- name: change_standing
 update cloaca.executions
 set version = %s, status = %s, owner = %s, fence = %s, round = %s, round_fence = %s, finished_at = %s, timed_from = %s, error = %s

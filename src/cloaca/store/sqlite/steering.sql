@@ -10,6 +10,19 @@ select id, workflow, structure, version, status, owner, fence, round, round_fenc
     timed_from, error
 from cloaca_executions where id in (select value from json_each(?));
 
+-- name: find_ids
+select id from cloaca_executions where id between ? and ? order by id limit ?;
+
+-- name: list_workflow_names
+-- A jump from one name to the next along the index: its cost is the number of names, not of executions.
+with recursive names (workflow) as (
+    select * from (select workflow from cloaca_executions order by workflow limit 1) first
+    union all
+    select (select e.workflow from cloaca_executions e where e.workflow > names.workflow order by e.workflow limit 1)
+    from names where names.workflow is not null
+)
+select workflow from names where workflow is not null;
+
 -- name: change_standing
 update cloaca_executions
 set version = ?, status = ?, owner = ?, fence = ?, round = ?, round_fence = ?, finished_at = ?, timed_from = ?, error = ?

@@ -1,0 +1,25 @@
+"""Asking before something is removed."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cloaca.cli.exits import FAILED, Refused
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Go on only if somebody wants it: on a terminal they are asked, elsewhere it takes ``--yes``.
+
+    Raises:
+        Refused: Nobody can be asked.
+        click.exceptions.Exit: The answer is no.
+    """
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refused(f"{what} cannot be undone, and there is no terminal to ask at: add --yes")
+    if not click.confirm(f"{what}?", err=True):
+        click.echo("Nothing was removed.", err=True)
+        raise click.exceptions.Exit(FAILED)

@@ -1,0 +1,40 @@
+"""Tables of texts: drawn on a terminal, aligned without colour elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+from cloaca.cli.output import is_live_terminal
+from cloaca.cli.wording import shortened
+
+Row = Sequence[str]
+
+_MOST_OF_A_CELL = 60
+
+
+def print_table(stream: TextIO, header: Row, rows: Sequence[Row]) -> None:
+    """Print rows below their header; on a terminal the last column gives way where it is narrow."""
+    if is_live_terminal(stream):
+        from cloaca.cli.tables import console_on, grid  # noqa: PLC0415 - rich is loaded where it is used
+
+        console_on(stream).print(grid(header, rows))
+        return
+    stream.writelines(f"{line}\n" for line in aligned([header, *rows]))
+
+
+def print_pairs(stream: TextIO, pairs: Sequence[tuple[str, str]]) -> None:
+    """Print names, each with its value on the same line."""
+    width = max(len(name) for name, _ in pairs)
+    stream.writelines(f"{name:<{width}}  {shortened(value)}\n" for name, value in pairs)
+
+
+def aligned(rows: Sequence[Row]) -> Iterator[str]:
+    """Columns as wide as their widest cell; the last one takes what it needs."""
+    cells = [
+        [*(shortened(cell, most=_MOST_OF_A_CELL) for cell in row[:-1]), shortened(row[-1])] for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
+    for row in cells:
+        start = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
+        yield (start + row[-1]).rstrip()

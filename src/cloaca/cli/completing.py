@@ -1,0 +1,71 @@
+"""What a shell completes from the database: nothing where that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+
+import click
+from click.shell_completion import CompletionItem
+
+from cloaca.cli.database import check_exists, check_kept
+from cloaca.cli.exits import Refused
+from cloaca.cli.wording import shortened
+from cloaca.clock import id_bounds
+from cloaca.errors import CloacaException
+from cloaca.insights import list_summaries, read_record
+from cloaca.runner.stores import DEFAULT_URL, store_of
+from cloaca.store.store import Store
+
+MOST = 50
+
+Found = Iterable[tuple[str, str]]
+"""Texts that fit, each with what a shell may show beside it."""
+
+
+def _completer(
+    find: Callable[[Store, click.Context, str], Found],
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+        url = ctx.params.get("url") or DEFAULT_URL
+        try:
+            check_kept(url, why="it is empty")
+            check_exists(url)
+            # As it is: a key that is pressed for a look makes no tables and changes none.
+            with closing(store_of(url)) as store:
+                found = list(find(store, ctx, begun))
+        except (CloacaException, Refused):
+            return []
+        return [
+            CompletionItem(text, help=shortened(note, most=60))
+            for text, note in found
+            if text.startswith(begun)
+        ]
+
+    return complete
+
+
+def _ids(store: Store, _: click.Context, begun: str) -> Found:
+    newest = list_summaries(store, workflow_name=None, status=None, limit=MOST, after=None)
+    found = [(one.execution_id, f"{one.workflow_name}, {one.status}") for one in newest]
+    if any(id.startswith(begun) for id, _ in found):
+        return found
+    first, last = id_bounds(begun)
+    return [(id, "") for id in store.steering.ids_between(first, last, limit=MOST)]
+
+
+def _workflows(store: Store, _: click.Context, __: str) -> Found:
+    return [(name, "") for name in store.steering.workflow_names()]
+
+
+def _tasks(store: Store, ctx: click.Context, _: str) -> Found:
+    first, last = id_bounds(ctx.params.get("typed_id") or "")
+    ids = store.steering.ids_between(first, last, limit=1)
+    return [
+        (task.id, task.status) for id in ids for task in read_record(store, id, code_of=None).tasks.values()
+    ]
+
+
+complete_ids = _completer(_ids)
+complete_workflows = _completer(_workflows)
+complete_tasks = _completer(_tasks)

@@ -1,0 +1,123 @@
+"""An execution described for people: how it stands, its tasks, its context, its failures, and what to type next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TextIO
+
+from cloaca.cli.columns import print_pairs, print_table
+from cloaca.cli.database import command_for
+from cloaca.cli.places import user_frame
+from cloaca.cli.progress import duration, foremost, summary
+from cloaca.cli.wording import counted, duration_text, moment_text, printable, shortened, value_text
+from cloaca.insights import ExecutionRecord, TaskRecord
+from cloaca.model.states import Status, TaskStatus
+
+_MOST_TASKS = 200
+_MOST_FAILURES = 10
+
+
+def print_execution(record: ExecutionRecord, stream: TextIO, *, url: str, with_values: bool) -> None:
+    """Print all that a person wants to know of it first.
+
+    Args:
+        with_values: Whether to print the values of the context, or its keys only.
+    """
+    print_pairs(stream, list(_about(record)))
+    if record.tasks:
+        _print_tasks(record, stream)
+    if record.context.data:
+        _print_context(record, stream, with_values=with_values)
+    for task in _failed(record)[:_MOST_FAILURES]:
+        stream.writelines(f"{line}\n" for line in _failure_lines(task))
+    if commands := list(next_commands(record, url)):
+        stream.write("\nnext\n")
+        stream.writelines(f"  {command}  # {what}\n" for command, what in commands)
+
+
+def _about(record: ExecutionRecord) -> Iterator[tuple[str, str]]:
+    yield "execution", record.execution_id
+    yield "workflow", record.workflow_name
+    if record.workflow_version:
+        yield "version", record.workflow_version
+    yield "status", record.status
+    for name, moment in (
+        ("created", record.created_at),
+        ("started", record.started_at),
+        ("finished", record.finished_at),
+    ):
+        if moment is not None:
+            yield name, f"{moment_text(moment)} UTC"
+    if record.started_at is not None:
+        yield "took", duration_text((record.finished_at or datetime.now(UTC)) - record.started_at)
+    if record.error_message:
+        yield "error", record.error_message
+    if record.waiting_for:
+        yield "waits for", record.waiting_for
+    yield "tasks", summary(record.tasks)
+
+
+def _print_tasks(record: ExecutionRecord, stream: TextIO) -> None:
+    tasks = foremost(record.tasks, _MOST_TASKS)
+    stream.write("\n")
+    print_table(
+        stream, ("task", "status", "attempts", "started (UTC)", "took", "why"), list(map(_task_row, tasks))
+    )
+    if len(tasks) < len(record.tasks):
+        stream.write(f"and {len(record.tasks) - len(tasks):,} more: --json has all\n")
+
+
+def _task_row(task: TaskRecord) -> tuple[str, ...]:
+    last = task.attempts[-1] if task.attempts else None
+    took = duration(last, datetime.now(UTC) if task.status is TaskStatus.RUNNING else None) if last else None
+    why = str(task.error) if task.error and task.status is not TaskStatus.COMPLETED else task.reason
+    return (
+        task.id,
+        task.status,
+        str(len(task.attempts)) if task.attempts else "",
+        moment_text(last.started_at) if last else "",
+        "" if took is None else duration_text(took),
+        why or "",
+    )
+
+
+def _print_context(record: ExecutionRecord, stream: TextIO, *, with_values: bool) -> None:
+    data = record.context.data
+    stream.write("\n")
+    if with_values:
+        print_table(stream, ("key", "value"), [(key, value_text(value)) for key, value in data.items()])
+    else:
+        stream.write(f"context  {counted(len(data), 'key')}: {shortened(', '.join(data))}\n")
+
+
+def _failed(record: ExecutionRecord) -> list[TaskRecord]:
+    return [task for task in record.tasks.values() if task.status is TaskStatus.FAILED]
+
+
+def _failure_lines(task: TaskRecord) -> Iterator[str]:
+    yield ""
+    if task.error is None:
+        yield f"task {task.id} failed: {printable(task.reason or 'nothing is known of it')}"
+        return
+    yield f"task {task.id} failed in attempt {len(task.attempts)}: {shortened(str(task.error), most=2000)}"
+    if (frame := user_frame(task.error.traceback)) is not None:
+        yield f"  {printable(frame.file)}:{frame.line} in {printable(frame.function)}"
+        if frame.source:
+            yield f"    {printable(frame.source)}"
+
+
+def next_commands(record: ExecutionRecord, url: str) -> Iterator[tuple[str, str]]:
+    """Commands that people type next, each with what it does."""
+    id = record.execution_id
+    if record.status in (Status.FAILED, Status.CANCELLED):
+        yield command_for(url, "retry", id), "run again what failed" if _failed(record) else "go on with it"
+    if failed := _failed(record):
+        yield (
+            command_for(url, "fork", id, failed[0].id),
+            "a new execution from this task, with --set KEY=JSON",
+        )
+    if record.status is Status.PAUSED:
+        yield command_for(url, "resume", id), "let it go on"
+    if record.status is Status.RUNNING:
+        yield command_for(url, "watch", id), "follow it to its end"

@@ -1,0 +1,64 @@
+"""``cloaca watch``: an execution that somebody else runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+
+import pytest
+
+from tests.cli.conftest import plain, rest_of
+
+
+@pytest.fixture
+def held(folder):
+    """The id of an ``etl`` in another process whose second task waits for the gate."""
+    with folder.begun("run", "etl.py", "--context", folder.gate()) as running:
+        shown = ""
+        while "transform started" not in shown:
+            shown += running.stdout.readline()
+        yield re.search("[0-9a-f]{8}-[0-9a-f-]{27}", shown)[0]
+
+
+def test_in_a_pipe_each_change_is_a_line_and_the_exit_code_is_that_of_the_execution(folder, held):
+    with folder.begun("watch", held) as watching:
+        first = watching.stdout.readline()
+        assert first == f"execution {held} of workflow etl goes on: 1 of 3 tasks completed before\n"
+        folder.open_gate()
+        out, err = watching.communicate(timeout=20)
+    assert (watching.returncode, err) == (0, "")
+    assert re.match(r"task transform completed in .*\ntask load completed in .*\n\nCompleted in ", out)
+
+
+def test_on_a_terminal_it_redraws_itself_until_the_end(folder, held):
+    with folder.terminal("watch", held) as child:
+        child.expect("1 running")
+        folder.open_gate()
+        shown = rest_of(child)
+        assert child.exitstatus == 0
+    assert "\x1b[?25h" in shown
+    assert "3 of 3 tasks completed" in plain(shown)
+
+
+def test_ctrl_c_ends_the_watching_and_nothing_else(folder, held):
+    with folder.begun("watch", held) as watching:
+        watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        out, err = watching.communicate(timeout=20)
+    assert watching.returncode == 130
+    assert "Traceback" not in out + err
+    assert json.loads(folder.run("show", held, "--json").stdout)["status"] == "Running"
+
+
+def test_what_has_ended_already_is_shown_with_what_to_type_next(shell, ended):
+    done = shell.done("watch", ended[1], status=1)
+    assert done.stdout.startswith(f"execution {ended[1]} of workflow etl has ended already\n\nFailed in ")
+    assert f"Run again what failed:\n  cloaca retry {ended[1]}\n" in done.stdout
+    assert re.search(r"load +ValueError +on purpose +invoked.py:\d+", done.stdout)
+    assert shell.run("watch", ended[0]).count("Completed in") == 1
+
+
+def test_in_json_the_end_is_one_object_on_stdout(shell, ended):
+    assert shell.json("watch", ended[1], status=1)["status"] == "Failed"
+    assert shell.json("watch", ended[0])["context"]["total"] == 12
