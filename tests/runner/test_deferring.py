@@ -1,11 +1,20 @@
 """defer_until: waiting for something outside without a slot."""
 
 import threading
+import time
 
 import pytest
 
 import cloaca
 from tests.world import SOON, workflow_of
+
+
+def await_that(holds):
+    """Ask until it is so: the database is not told of by an event."""
+    give_up = time.monotonic() + SOON
+    while not holds():
+        assert time.monotonic() < give_up
+        threading.Event().wait(0.01)
 
 
 class Condition:
@@ -184,3 +193,32 @@ def test_a_deferred_body_that_lost_its_execution_ends(make_runner):
     assert waiting.wait(SOON)
     runner.shutdown(timeout=0)
     assert ended.wait(SOON)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_body_that_is_deferred_is_seen_to_be(make_runner, is_async):
+    runner = make_runner()
+    go_on, is_active = threading.Event(), threading.Event()
+
+    def wait(context, handle):
+        handle.defer_until(go_on.is_set, poll_interval_ms=5)
+        while not is_active.wait(0.01):
+            handle.raise_if_cancelled()
+
+    async def wait_on_a_loop(context, handle):
+        await handle.defer_until_async(go_on.is_set, poll_interval_ms=5)
+        await handle.defer_until_async(is_active.is_set, poll_interval_ms=5)
+
+    workflow_of("deferred", wait_on_a_loop if is_async else wait, id="wait")
+    handle = runner.start("deferred")
+
+    def sub_status():
+        return runner.get_execution(handle.execution_id).tasks["wait"].sub_status
+
+    await_that(lambda: sub_status() == "Deferred")
+    go_on.set()
+    if not is_async:
+        await_that(lambda: sub_status() == "Active")
+    is_active.set()
+    assert handle.result(SOON).status == "Completed"
+    assert sub_status() is None

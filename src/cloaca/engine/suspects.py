@@ -122,9 +122,7 @@ class Suspects:
     def _start(self, job: Job, beside: list[Job], turn: Turn, now: float) -> None:
         for other in beside:
             if not other.noted:
-                other.noted = True
                 self._watch.note(other, turn, alone=False)
-        job.noted = True
         self._watch.note(job, turn, alone=not beside)
         self._current, self._starting = job, True
         self._probation_ends = now + self._probation(job)

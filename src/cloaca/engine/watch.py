@@ -11,6 +11,8 @@ from cloaca.model.execution import Failed
 from cloaca.store.rows import RunningRow
 
 NOTE_AFTER_SECONDS = 0.1
+LOOK_AGAIN_SECONDS = 0.5
+"""How often to see whether bodies that can defer do so: they say nothing of it."""
 
 
 class Watch:
@@ -34,20 +36,28 @@ class Watch:
         self.due = math.inf
         for job in self._core.executors.running():
             if not job.noted and now >= job.started + NOTE_AFTER_SECONDS:
-                job.noted = True
                 self.note(job, turn, alone=False)
+            elif job.noted and job.deferred != job.deferral_noted:
+                self.note(job, turn, alone=job.alone)
             limit = job.started + job.timeout_seconds
             if now >= limit:
                 self._time_out(job, turn)
                 continue
-            due = limit if job.noted else min(limit, job.started + NOTE_AFTER_SECONDS)
-            self.due = min(self.due, due)
+            self.due = min(self.due, limit, self._next_note(job, now))
         if self._core.executors.waiting:
             # What waits for a slot starts without a word to this thread.
             self.due = min(self.due, now + NOTE_AFTER_SECONDS)
 
+    @staticmethod
+    def _next_note(job: Job, now: float) -> float:
+        """When there may be news of a job."""
+        if not job.noted:
+            return job.started + NOTE_AFTER_SECONDS
+        return now + LOOK_AGAIN_SECONDS if job.task.takes_handle else math.inf
+
     def note(self, job: Job, turn: Turn, *, alone: bool) -> None:
         """Have it stored that this attempt runs."""
+        job.noted, job.alone, job.deferral_noted = True, alone, job.deferred
         if self._core.expects(job):
             state = self._core.live[job.execution_id]
             row = RunningRow(

@@ -117,8 +117,12 @@ class TaskHandle:
                 f"{method}() was called on the handle of task {self._job.task.id!r} after its body had returned: a handle "
                 "is of use in its body alone"
             )
-        with self._attempt.slot_lent():
-            yield self._attempt
+        self._job.deferred = True
+        try:
+            with self._attempt.slot_lent():
+                yield self._attempt
+        finally:
+            self._job.deferred = False
 
     def __repr__(self) -> str:
         return f"TaskHandle(task={self._job.task.id!r}, attempt={self.attempt})"

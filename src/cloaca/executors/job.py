@@ -24,7 +24,7 @@ class Job:
     """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall) are set when a slot takes it."""
 
     __slots__ = (
-        "attempt", "claim", "deferred", "execution_id", "interruption", "node", "noted", "ready", "round", "started",
+        "alone", "attempt", "claim", "deferral_noted", "deferred", "execution_id", "interruption", "node", "noted", "ready", "round", "started",
         "started_at", "task", "timeout_seconds", "view", "waits", "wake", "workflow_name",
     )  # fmt: skip
 
@@ -61,8 +61,8 @@ class Job:
         """Whether its body waits for an execution that it has started."""
         self.deferred = False
         """Whether its body waits for something outside, without a slot."""
-        self.noted = False
-        """Whether it is known to the engine's watch as running for long."""
+        self.noted = self.alone = self.deferral_noted = False
+        """Whether it is stored that it runs, with nothing beside it, and without a slot."""
 
     @property
     def waited_seconds(self) -> float | None:
