@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from cloaca.insights.difference import Difference, DifferenceKind, ExecutionDiff
     from cloaca.insights.entries import HistoryKind, HistoryRecord
     from cloaca.insights.reasons import Explanation, Reason, ReasonKind
+    from cloaca.insights.runners import RunnerRecord
+    from cloaca.insights.upgrade import TaskPlan, UpgradePlan, WorkflowPlan
     from cloaca.runner.tenancy import DatabaseAdmin, TenantConfig, TenantCredentials
     from cloaca.schedules.cron import CronSchedule
 
@@ -111,6 +113,7 @@ __all__ = [
     "RetryPolicy",
     "RetryPolicyBuilder",
     "RunnerError",
+    "RunnerRecord",
     "ScheduleError",
     "SchemaError",
     "Status",
@@ -120,6 +123,7 @@ __all__ = [
     "TaskInterrupted",
     "TaskNamespace",
     "TaskNotFoundError",
+    "TaskPlan",
     "TaskRecord",
     "TaskStatus",
     "TaskTimeoutError",
@@ -128,6 +132,7 @@ __all__ = [
     "TenantCredentials",
     "TriggerResult",
     "UnstorableValueError",
+    "UpgradePlan",
     "VariableNotSetError",
     "Workflow",
     "WorkflowBuilder",
@@ -135,6 +140,7 @@ __all__ = [
     "WorkflowError",
     "WorkflowExecutionError",
     "WorkflowNotFoundError",
+    "WorkflowPlan",
     "WorkflowResult",
     "WorkflowTimeoutError",
     "WorkflowValidationError",
@@ -163,6 +169,8 @@ _LOADED_WHEN_USED = {
     **dict.fromkeys(("Difference", "DifferenceKind", "ExecutionDiff"), "cloaca.insights.difference"),
     **dict.fromkeys(("HistoryKind", "HistoryRecord"), "cloaca.insights.entries"),
     **dict.fromkeys(("Explanation", "Reason", "ReasonKind"), "cloaca.insights.reasons"),
+    **dict.fromkeys(("TaskPlan", "UpgradePlan", "WorkflowPlan"), "cloaca.insights.upgrade"),
+    "RunnerRecord": "cloaca.insights.runners",
     **dict.fromkeys(("DatabaseAdmin", "TenantConfig", "TenantCredentials"), "cloaca.runner.tenancy"),
     **dict.fromkeys(("TriggerResult", "trigger"), "cloaca.authoring.trigger"),
     **dict.fromkeys(("TaskNamespace", "WorkflowContext"), "cloaca.authoring.namespaces"),

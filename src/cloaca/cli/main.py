@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Look at workflows": {
         "workflows": Entry("workflows", "workflows", "See what a file or module registers."),
+        "plan": Entry("plan", "plan", "See what a deploy would mean for live executions."),
         "graph": Entry("graph", "graph", "Draw a workflow."),
         "schedule": Entry("schedule", "schedule", "See when a cron expression fires."),
     },

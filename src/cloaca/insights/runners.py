@@ -21,6 +21,13 @@ class RunnerRecord:
     ``is_gone`` if its lock is free: its process has ended or is cut off; ``None`` where that cannot be told.
     ``silent_since`` is since when it has not moved, as far as this process has seen, ``None`` if it has not been so for
     20 seconds.
+
+    Example:
+        >>> import cloaca
+        >>> with cloaca.DefaultRunner("sqlite:///app.db") as runner:
+        ...     (record,) = runner.list_runners()
+        >>> record.is_gone, record.silent_since
+        (False, None)
     """
 
     runner_id: str

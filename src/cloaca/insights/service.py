@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from cloaca.authoring.names import shown
+from cloaca.authoring.workflow import Workflow
+from cloaca.errors import ConfigurationError
 from cloaca.insights.code import CodeOf
 from cloaca.insights.difference import ExecutionDiff, difference_of
 from cloaca.insights.entries import HistoryRecord
@@ -16,6 +19,7 @@ from cloaca.insights.reading import read_record, read_stored
 from cloaca.insights.reasons import Explanation
 from cloaca.insights.records import ExecutionRecord, ExecutionSummary
 from cloaca.insights.runners import RunnerRecord, Sightings
+from cloaca.insights.upgrade import UpgradePlan, live_executions, plan_of
 
 if TYPE_CHECKING:
     from cloaca.store.store import Store
@@ -84,6 +88,14 @@ class Insights:
     def diff(self, a: str, b: str) -> ExecutionDiff:
         """Where two executions part."""
         return difference_of(read_stored(self._store, a), read_stored(self._store, b))
+
+    def plan(self, workflows: Mapping[str, Workflow], *, on_version_change: str = "continue") -> UpgradePlan:
+        """What it means for all executions that have not ended that these workflows run from now on, by their names."""
+        if on_version_change not in ("continue", "wait"):
+            raise ConfigurationError(
+                f"on_version_change={shown(on_version_change)} must be 'continue' or 'wait'"
+            )
+        return plan_of(workflows, live_executions(self._store), same_version=on_version_change == "wait")
 
     def runners(self) -> list[RunnerRecord]:
         """The runners that have joined and not left, the oldest first."""

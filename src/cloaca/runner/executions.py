@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from cloaca.insights.entries import HistoryRecord
     from cloaca.insights.explain import LimitOf
     from cloaca.insights.reasons import Explanation
+    from cloaca.insights.runners import RunnerRecord
     from cloaca.insights.service import Insights
+    from cloaca.insights.upgrade import UpgradePlan
 
 
 @names_nearest
@@ -152,6 +154,28 @@ class Executions(Steering):
         self._before_use()
         first, last = id_bounds(prefix)
         return self._store.steering.ids_between(first, last, limit=limit) if first else []
+
+    def list_runners(self) -> list[RunnerRecord]:
+        """The runners that work on this database, wherever they are, the oldest first."""
+        self._before_use()
+        return self._insights.runners()
+
+    def plan(
+        self,
+        workflows: Mapping[str, Workflow],
+        *,
+        on_version_change: Literal["continue", "wait"] = "continue",
+    ) -> UpgradePlan:
+        """What it would mean for the executions that have not ended if these workflows ran them from now on.
+
+        Executions are read page by page: of those that change meanwhile it may tell what they were or what they are.
+
+        Args:
+            workflows: By the names under which they are registered.
+            on_version_change: As runners would be configured.
+        """
+        self._before_use()
+        return self._insights.plan(workflows, on_version_change=on_version_change)
 
     def get_handle(self, execution_id: str) -> ExecutionHandle:
         """A handle on an execution that was started before, here or elsewhere.

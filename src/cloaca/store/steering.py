@@ -50,6 +50,17 @@ class OldRow(NamedTuple):
     idempotency_key: str | None
 
 
+class LiveRow(NamedTuple):
+    """An execution that has not ended, as far as its code is concerned."""
+
+    seq: int
+    id: str
+    workflow: str
+    structure: str
+    version: str
+    round_fence: int
+
+
 class Moved(Exception):  # noqa: N818 - the transaction is tried again
     """The execution has changed hands while its owner's turn was waited for."""
 
@@ -219,6 +230,28 @@ class SteeringTable(ABC):
         return self._in_transaction(work, is_lazy=True)
 
     # -- what dialects differ in ---------------------------------------------------------------------------------------
+
+    def workflows(self) -> list[str]:
+        """The names of all workflows of which there are executions."""
+        return [row[0] for row in self._fetch("list_workflows", ())]
+
+    def of_workflow(self, workflow: str, status: str, *, after: int, limit: int) -> list[LiveRow]:
+        """Executions of a workflow and a status in the order of their starts."""
+        return [LiveRow(*row) for row in self._fetch("list_of_workflow", (workflow, status, after, limit))]
+
+    def outcomes(self, executions: Sequence[str]) -> dict[str, list[StoredAttempt]]:
+        """The attempts of executions, by task and number, without what they left and why they failed."""
+        found: dict[str, list[StoredAttempt]] = {execution: [] for execution in executions}
+        for execution, task, attempt, status, retry_at, fence in self._fetch(
+            "read_outcomes", (self._list(executions),)
+        ):
+            found[execution].append(
+                StoredAttempt(
+                    task, attempt, status, None, None, None, None, None, retry_at, 0, 0, alone=False, fence=fence,
+                    deferred=False,
+                )
+            )  # fmt: skip
+        return found
 
     @abstractmethod
     def _locked(self, run: Run, execution: str) -> Standing | None:

@@ -99,3 +99,21 @@ select 1 from cloaca.steered where runner = %s and execution_id = %s for update 
 delete from cloaca.attempts
 where ctid = any(array(select ctid from cloaca.attempts where execution_id = %s limit %s))
 returning 1;
+
+-- name: list_workflows
+-- A jump from one name to the next along an index: its cost is the number of names, not of executions.
+with recursive names (workflow) as (
+    select * from (select workflow from cloaca.executions order by workflow limit 1) first
+    union all
+    select (select workflow from cloaca.executions where workflow > names.workflow order by workflow limit 1)
+    from names where workflow is not null
+)
+select workflow from names where workflow is not null;
+
+-- name: list_of_workflow
+select seq, id, workflow, structure, version, round_fence from cloaca.executions
+where workflow = %s and status = %s and seq > %s order by seq limit %s;
+
+-- name: read_outcomes
+select execution_id, task, attempt, status, retry_at, fence from cloaca.attempts
+where execution_id = any(%s::text[]) order by task, map_index, attempt;

@@ -96,3 +96,21 @@ delete from cloaca_attempts where (execution_id, task, map_index, attempt) in (
     select execution_id, task, map_index, attempt from cloaca_attempts where execution_id = ? limit ?
 )
 returning 1;
+
+-- name: list_workflows
+-- A jump from one name to the next along an index: its cost is the number of names, not of executions.
+with recursive names (workflow) as (
+    select * from (select workflow from cloaca_executions order by workflow limit 1) first
+    union all
+    select (select workflow from cloaca_executions where workflow > names.workflow order by workflow limit 1)
+    from names where workflow is not null
+)
+select workflow from names where workflow is not null;
+
+-- name: list_of_workflow
+select seq, id, workflow, structure, version, round_fence from cloaca_executions
+where workflow = ? and status = ? and seq > ? order by seq limit ?;
+
+-- name: read_outcomes
+select execution_id, task, attempt, status, retry_at, fence from cloaca_attempts
+where execution_id in (select value from json_each(?)) order by task, map_index, attempt;
