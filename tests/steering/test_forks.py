@@ -125,3 +125,21 @@ def test_one_that_nobody_has_claimed_cannot_be_forked(client):
     handle = client.start("unknown here")
     with pytest.raises(ExecutionStateError, match="has not been claimed by a runner"):
         handle.fork("a")
+
+
+def test_a_source_that_is_deleted_meanwhile_is_not_found_and_nothing_is_left(
+    runner, code, diamond, monkeypatch
+):
+    handle = run(runner, "w")
+    read = runner._store.read_attempts
+
+    def read_and_lose(execution):
+        attempts = read(execution)
+        monkeypatch.undo()
+        handle.delete()
+        return attempts
+
+    monkeypatch.setattr(runner._store, "read_attempts", read_and_lose)
+    with pytest.raises(cloaca.ExecutionNotFoundError):
+        handle.fork("join")
+    assert runner.list_executions() == []

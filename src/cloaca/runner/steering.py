@@ -125,7 +125,8 @@ class Steering:
         fork = Fork(
             new_id(), row.id, from_task, joined(texts), kept(graph, attempts, from_task=from_task, edited=edited), self._now(),
         )  # fmt: skip
-        self._store.steering.fork(fork)
+        if not self._store.steering.fork(fork):
+            raise self._not_found(execution_id)
         self._steered([], work=True)
         return self._handle(fork.id, row.workflow)
 

@@ -107,17 +107,19 @@ class SteeringTable(ABC):
         if before.owner is not None:
             run("note_steered", (before.owner, after.id))
 
-    def fork(self, fork: Fork) -> None:
-        """Enter a fork for whoever claims it."""
+    def fork(self, fork: Fork) -> bool:
+        """Enter a fork for whoever claims it; false where its source was deleted meanwhile."""
 
-        def work(run: Run) -> None:
-            run("fork_execution", (fork.id, fork.input, fork.created_at, fork.from_task, fork.source))
+        def work(run: Run) -> bool:
+            if not run("fork_execution", (fork.id, fork.input, fork.created_at, fork.from_task, fork.source)):
+                return False
             for attempt, delta in fork.kept:
                 run("fork_attempt", (fork.id, delta, fork.source, attempt.task, attempt.attempt))
             details = json.dumps({"from": fork.source, "task": fork.from_task})
             run("add_event", (fork.id, 2, EventKind.FORKED.value, fork.created_at, details))
+            return True
 
-        self._in_transaction(work)
+        return self._in_transaction(work)
 
     def delete(self, execution: str, check: Callable[[Standing], None]) -> bool:
         """Remove an execution, with all that is stored of it; false where there is none.

@@ -54,7 +54,8 @@ delete from cloaca.steered where runner = %s and execution_id = any(%s::text[]);
 -- name: fork_execution
 insert into cloaca.executions
     (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
-select %s::text, workflow, structure, '', 'Pending', 2, %s::text, %s::float8, id, %s::text from cloaca.executions where id = %s;
+select %s::text, workflow, structure, '', 'Pending', 2, %s::text, %s::float8, id, %s::text from cloaca.executions where id = %s
+returning id;
 
 -- name: fork_attempt
 insert into cloaca.attempts (execution_id, task, attempt, status, delta, started_at, finished_at)

@@ -50,7 +50,8 @@ delete from cloaca_steered where runner = ? and execution_id in (select value fr
 -- name: fork_execution
 insert into cloaca_executions
     (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
-select ?, workflow, structure, '', 'Pending', 2, ?, ?, id, ? from cloaca_executions where id = ?;
+select ?, workflow, structure, '', 'Pending', 2, ?, ?, id, ? from cloaca_executions where id = ?
+returning id;
 
 -- name: fork_attempt
 insert into cloaca_attempts (execution_id, task, attempt, status, delta, started_at, finished_at)
