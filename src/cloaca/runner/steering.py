@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from cloaca.authoring.names import UNSTORABLE, is_str, listed, nearest, shown
 from cloaca.clock import new_id
 from cloaca.engine.completions import Completions
-from cloaca.errors import ConfigurationError, ExecutionNotFoundError, ExecutionStateError, TaskNotFoundError
+from cloaca.errors import (
+    ConfigurationError,
+    DatabaseError,
+    ExecutionNotFoundError,
+    ExecutionStateError,
+    TaskNotFoundError,
+)
 from cloaca.model.values import encode, joined
 from cloaca.runner.inputs import Input, texts_of
 from cloaca.runner.waiting import check_no_loop
@@ -22,6 +29,9 @@ if TYPE_CHECKING:
     from cloaca.model.graph import Graph
     from cloaca.model.steering import Verb
     from cloaca.runner.handle import ExecutionHandle
+
+
+logger = logging.getLogger("cloaca")
 
 
 class Steering:
@@ -198,7 +208,10 @@ class Steering:
 
     def _steered(self, executions: Sequence[str], *, work: bool) -> None:
         """Tell all who should know that these were steered, and whether there is work that nobody owns."""
-        self._store.tell(executions, work=work)
+        try:
+            self._store.tell(executions, work=work)
+        except DatabaseError as error:
+            logger.info("what was steered is told to nobody, who looks will see: %s", error)
         self._completions.ended_elsewhere(executions)
 
     def _forget(self, executions: Sequence[str]) -> None:

@@ -80,17 +80,27 @@ class SteeringTable(ABC):
         Raises:
             ExecutionStateError: As the verb; nothing was written.
         """
+        tried: tuple[Standing, Change] | None = None
 
         def work(run: Run) -> tuple[Standing, Change | None] | None:
+            nonlocal tried
             standing = self._locked(run, execution)
             if standing is None:
                 return None
+            if tried is not None and self._was_done(run, tried[1], now):
+                return tried
             change = verb(standing, now)
             if change is not None:
+                tried = standing, change
                 self._write(run, standing, change, now)
             return standing, change
 
         return self._in_transaction(work)
+
+    def _was_done(self, run: Run, change: Change, now: float) -> bool:
+        """Whether the transaction was committed, and its answer lost."""
+        after = change.standing
+        return bool(run("find_event", (after.id, after.fence, change.event.value, now)))
 
     def _write(self, run: Run, before: Standing, change: Change, now: float) -> None:
         after = change.standing
@@ -112,7 +122,8 @@ class SteeringTable(ABC):
 
         def work(run: Run) -> bool:
             if not run("fork_execution", (fork.id, fork.input, fork.created_at, fork.from_task, fork.source)):
-                return False
+                # It is there if this was committed before, and its answer lost.
+                return bool(run("read_standing", (fork.id,)))
             for attempt, delta in fork.kept:
                 run("fork_attempt", (fork.id, delta, fork.source, attempt.task, attempt.attempt))
             details = json.dumps({"from": fork.source, "task": fork.from_task})
@@ -127,12 +138,16 @@ class SteeringTable(ABC):
         Raises:
             ExecutionStateError: As ``check``; nothing was removed.
         """
+        tried = False
 
         def work(run: Run) -> bool:
+            nonlocal tried
             standing = self._locked(run, execution)
             if standing is None:
-                return False
+                # It was here if this was committed before, and its answer lost.
+                return tried
             check(standing)
+            tried = True
             self._remove(run, [execution])
             return True
 

@@ -39,6 +39,9 @@ where execution_id = %s and status in ('Running', 'Suspect');
 -- name: add_event
 insert into cloaca.events (execution_id, fence, kind, at, details) values (%s, %s, %s, %s, %s);
 
+-- name: find_event
+select 1 from cloaca.events where execution_id = %s and fence = %s and kind = %s and at = %s;
+
 -- name: read_events
 select fence, kind, at, details from cloaca.events where execution_id = %s order by fence;
 
@@ -55,6 +58,7 @@ delete from cloaca.steered where runner = %s and execution_id = any(%s::text[]);
 insert into cloaca.executions
     (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
 select %s::text, workflow, structure, '', 'Pending', 2, %s::text, %s::float8, id, %s::text from cloaca.executions where id = %s
+on conflict do nothing
 returning id;
 
 -- name: fork_attempt

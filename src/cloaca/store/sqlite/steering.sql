@@ -35,6 +35,9 @@ where execution_id = ? and status in ('Running', 'Suspect');
 -- name: add_event
 insert into cloaca_events (execution_id, fence, kind, at, details) values (?, ?, ?, ?, ?);
 
+-- name: find_event
+select 1 from cloaca_events where execution_id = ? and fence = ? and kind = ? and at = ?;
+
 -- name: read_events
 select fence, kind, at, details from cloaca_events where execution_id = ? order by fence;
 
@@ -51,6 +54,7 @@ delete from cloaca_steered where runner = ? and execution_id in (select value fr
 insert into cloaca_executions
     (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
 select ?, workflow, structure, '', 'Pending', 2, ?, ?, id, ? from cloaca_executions where id = ?
+on conflict do nothing
 returning id;
 
 -- name: fork_attempt
