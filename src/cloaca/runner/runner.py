@@ -9,44 +9,36 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from cloaca.authoring import registry
 from cloaca.authoring.keywords import names_nearest
-from cloaca.authoring.workflow import Workflow
 from cloaca.clock import Clock, SystemClock, new_id
-from cloaca.engine.completions import ELSEWHERE, Finished
 from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
-from cloaca.engine.events import Look, Message, Registered, StartRequest, Steered, Stop, WorkAnnounced
+from cloaca.engine.events import Look, Message, Registered, Steered, Stop, WorkAnnounced
 from cloaca.engine.executors import Executor, Executors
 from cloaca.engine.plan import EngineSettings
 from cloaca.errors import (
     ConfigurationError,
     DatabaseError,
-    IdempotencyError,
     InvalidDatabaseUrl,
     RunnerError,
     SchemaError,
 )
-from cloaca.executors.current import CurrentAttempt, current_attempt, raise_if_cancelled
+from cloaca.executors.current import current_attempt
 from cloaca.executors.threads import ThreadExecutor
 from cloaca.runner import logs
 from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
-from cloaca.runner.executions import Executions
-from cloaca.runner.handle import ExecutionHandle
-from cloaca.runner.inputs import Input, input_of, many, new_execution
-from cloaca.runner.result import WorkflowResult
 from cloaca.runner.schedules import Schedules
 from cloaca.runner.scheduling import Scheduling
+from cloaca.runner.starting import Starting
 from cloaca.runner.stores import store_of
 from cloaca.runner.telemetry import attach, observer_of
-from cloaca.runner.waiting import Signal, check_no_callback, check_no_loop
+from cloaca.runner.waiting import Signal
 from cloaca.runner.workflows import Workflows
 from cloaca.store.postgres.names import check_name
-from cloaca.store.rows import Existing
 
 if TYPE_CHECKING:
     from cloaca.executors.loop import LoopExecutor
@@ -59,7 +51,7 @@ LOOK_AGAIN_SECONDS = 0.5
 
 
 @names_nearest
-class DefaultRunner(Executions, Schedules):
+class DefaultRunner(Starting, Schedules):
     """Runs workflows durably on one database, in this process.
 
     The constructor opens the database, brings its tables up to date, and at once takes over what runners that died
@@ -232,170 +224,6 @@ class DefaultRunner(Executions, Schedules):
         except DatabaseError as error:
             raise SchemaError(f"Failed to set up schema {schema!r}: {error}") from error
 
-    # -- running ---------------------------------------------------------------------------------------------------
-
-    def execute(
-        self, workflow_name: str | Workflow, context: Input = None, *, check: bool = False
-    ) -> WorkflowResult:
-        """Start an execution and wait for its end.
-
-        A task that fails is reported in the result, not raised, unless ``check`` asks for it. Inside a body the slot
-        is free while it waits, and a retried body finds the execution it started before.
-
-        Args:
-            workflow_name: Or a built workflow, which is registered on the way if its name is free.
-
-        Raises:
-            WorkflowNotFoundError: Nothing of this name is registered.
-            WorkflowValidationError: The context is not what the workflow's ``workflow_params`` declare.
-            TypeError: A value of the context cannot be stored.
-            RunnerError: Called on an event loop (use ``execute_async``), on the engine's own thread, in a forked
-                child, or after ``shutdown``.
-            DatabaseError: The start could not be stored.
-        """
-        check_no_callback("execute")
-        self._check_thread("execute", "await execute_async(...)")
-        attempt = current_attempt.get()
-        if attempt is None:
-            result = self._execute(workflow_name, context)
-        else:
-            with _same_calls(attempt) as key:
-                handle = self.start(workflow_name, context, idempotency_key=key)
-            result = handle.result()
-        if check:
-            result.raise_for_status()
-        return result
-
-    def _execute(self, workflow: str | Workflow, context: Input) -> WorkflowResult:
-        request = self._request(workflow, [context], None)
-        execution_id, signal = request.executions[0].id, Signal()
-        core = self._engine.core
-        core.completions.wait(execution_id, signal.set)
-
-        def answered(answer: object) -> None:
-            if not core.holds(execution_id) and not isinstance(answer, BaseException):
-                signal.set(ELSEWHERE)
-
-        request.answer = answered
-        self._put(request)
-        ended = signal.wait(None)
-        if isinstance(ended, Finished):
-            return WorkflowResult(ended)
-        return cast(WorkflowResult, self._waiting.wait(execution_id, None, signal=signal))
-
-    def start(
-        self,
-        workflow: str | Workflow,
-        context: Input = None,
-        *,
-        idempotency_key: str | None = None,
-        connection: Any = None,
-    ) -> ExecutionHandle:
-        """Start an execution and return once it is durable: from then on it will be run, whatever happens here.
-
-        Args:
-            idempotency_key: The same key gives the same execution of a workflow, also after a crash.
-            connection: A ``psycopg.Connection`` or ``sqlite3.Connection`` to this database. The start then joins its
-                transaction: the execution exists if and only if that commits, and whichever runner claims it runs it.
-
-        Raises:
-            IdempotencyError: The key was used with another input, or cannot be one.
-            TypeError: A value of the context cannot be stored, or the connection is another driver's.
-            RunnerError: As for ``execute``, or the database is in memory, to which no connection leads.
-            DatabaseError: The start could not be stored, or the connection leads to another file.
-            WorkflowNotFoundError, WorkflowValidationError: As for ``execute``.
-        """
-        self._check_thread("start", "await start_async(...)")
-        if connection is not None:
-            self._check_open()
-            return self._enter(self._workflows.resolve(workflow), context, idempotency_key, connection)
-        request = self._request(workflow, [context], idempotency_key)
-        return self._answered(request, self._ask(request))[0]
-
-    def start_many(self, workflow: str | Workflow, contexts: Iterable[Input]) -> list[ExecutionHandle]:
-        """Start one execution for each context, all in one transaction: all of them exist or none.
-
-        Raises:
-            WorkflowNotFoundError, WorkflowValidationError, TypeError, RunnerError, DatabaseError: As for ``execute``.
-        """
-        self._check_thread("start_many", "await asyncio.to_thread(runner.start_many, ...)")
-        request = self._request(workflow, many(contexts), None)
-        return self._answered(request, self._ask(request)) if request.executions else []
-
-    async def execute_async(
-        self, workflow_name: str | Workflow, context: Input = None, *, check: bool = False
-    ) -> WorkflowResult:
-        """``execute`` for event loops, and inside async bodies, where a retried body finds what it started too."""
-        check_no_callback("execute_async")
-        attempt = current_attempt.get()
-        if attempt is None:
-            handle = await self.start_async(workflow_name, context)
-        else:
-            with _same_calls(attempt) as key:
-                handle = await self.start_async(workflow_name, context, idempotency_key=key)
-        result = await handle
-        if check:
-            result.raise_for_status()
-        return result
-
-    async def start_async(
-        self, workflow: str | Workflow, context: Input = None, *, idempotency_key: str | None = None
-    ) -> ExecutionHandle:
-        """``start`` for event loops."""
-        import asyncio  # noqa: PLC0415 - only those who await pay for it
-
-        self._before_use()
-        raise_if_cancelled()
-        request = self._request(workflow, [context], idempotency_key)
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Any] = loop.create_future()
-
-        def arrive(answer: Any) -> None:
-            if not answered.done():
-                answered.set_result(answer)
-
-        request.answer = lambda answer: cast("None", loop.call_soon_threadsafe(arrive, answer))
-        self._put(request)
-        answer = await answered
-        if isinstance(answer, BaseException):
-            raise answer
-        return self._answered(request, answer)[0]
-
-    # -- requests --------------------------------------------------------------------------------------------------
-
-    def _request(
-        self, workflow: str | Workflow, contexts: Iterable[Input], idempotency_key: str | None
-    ) -> StartRequest:
-        self._check_open()
-        found = self._workflows.resolve(workflow)
-        executions = [
-            new_execution(context, self._encoders, idempotency_key, workflow=found) for context in contexts
-        ]
-        request = StartRequest(found, found.version, executions)
-        if self._observer is not None:
-            request.origin = self._observer.origin()
-        return request
-
-    def _input_of(self, workflow: str, context: Input) -> dict[str, str]:
-        return input_of(context, self._encoders, workflow=self._workflows.find(workflow))
-
-    def _ask(self, request: StartRequest) -> dict[str, Existing]:
-        answered = Signal()
-        request.answer = answered.set
-        self._put(request)
-        answer = answered.wait(None)
-        if isinstance(answer, BaseException):
-            raise answer
-        return cast(dict[str, Existing], answer)
-
-    def _put(self, request: StartRequest) -> None:
-        self._inbox.put(request)
-        if self._engine.ended is not None:
-            self._engine.refuse_the_rest()
-
-    def _answered(self, request: StartRequest, existing: dict[str, Existing]) -> list[ExecutionHandle]:
-        return self._handles(request.workflow.name, request.executions, existing)
-
     # -- checks ----------------------------------------------------------------------------------------------------
 
     def _before_change(self) -> None:
@@ -420,15 +248,6 @@ class DefaultRunner(Executions, Schedules):
     def _check_open(self) -> None:
         if self._closed:
             raise RunnerError("the runner was shut down: make another one")
-
-    def _check_thread(self, method: str, instead: str) -> None:
-        self._before_use()
-        raise_if_cancelled()
-        check_no_loop(method, instead)
-        if threading.current_thread() is self._engine.thread:
-            raise RunnerError(
-                f"{method}() was called on the engine's own thread, which would wait for itself: call it on another"
-            )
 
     # -- ending ----------------------------------------------------------------------------------------------------
 
@@ -492,17 +311,3 @@ def _shutdown_all_runners() -> None:
 
 
 atexit.register(_shutdown_all_runners)
-
-
-@contextmanager
-def _same_calls(attempt: CurrentAttempt) -> Iterator[str]:
-    """The key of the next execution that a body starts, and what it means when it belongs to another one."""
-    key = attempt.next_key()
-    call = attempt.calls
-    try:
-        yield key
-    except IdempotencyError as error:
-        raise IdempotencyError(
-            f"in an earlier run of task {attempt.job.task.id!r} call {call} of execute had another input: a body has to "
-            "make the same calls in the same order with the same input, or to use start with a key of its own"
-        ) from error
