@@ -68,6 +68,21 @@ def test_a_skipped_task_is_told_with_its_reason():
     assert told(after, after) == []
 
 
+def test_a_skipped_task_is_told_after_what_it_was_skipped_for():
+    after = by_id(
+        task("b", "Skipped", reason="upstream failed: 'a'"), task("a", "Failed", attempt(1, "Failed", took=1))
+    )
+    assert told({}, after) == ["task a failed in 1.00 s", "task b skipped: upstream failed: 'a'"]
+
+
+def test_every_status_of_a_task_has_a_rank_and_is_counted():
+    tasks = by_id(*(task(str(number), status) for number, status in enumerate(TaskStatus)))
+    assert len(foremost(tasks, 3)) == 3
+    assert summary(tasks) == (
+        "1 of 7 tasks completed, 1 running, 1 failed, 1 skipped, 1 cancelled, 2 waiting"
+    )
+
+
 def test_of_many_tasks_those_that_run_or_failed_come_first():
     tasks = by_id(
         *(task(f"done{n}", "Completed", attempt(1, "Completed", at=n, took=1)) for n in range(50)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -24,10 +25,11 @@ class Change(NamedTuple):
 def changes(before: Tasks, after: Tasks) -> list[Change]:
     """What has happened between two looks at the same execution, in the order of time.
 
-    Every attempt that has ended is told, however many of one task there were; a start only where the task runs now.
+    Every attempt that has ended is told, however many of one task there were; a start only where the task runs now. What is
+    skipped has no time of its own, and comes after what it was skipped for.
     """
     found = [change for task in after.values() for change in _of_task(before.get(task.id), task)]
-    return sorted(found, key=lambda change: change.moment.timestamp() if change.moment else 0.0)
+    return sorted(found, key=lambda change: change.moment.timestamp() if change.moment else math.inf)
 
 
 def _of_task(before: TaskRecord | None, task: TaskRecord) -> Iterator[Change]:
@@ -68,7 +70,7 @@ def duration(attempt: AttemptRecord, now: datetime | None = None) -> timedelta |
     return end - attempt.started_at if end is not None and attempt.started_at is not None else None
 
 
-_TOLD = (TaskStatus.RUNNING, TaskStatus.FAILED, TaskStatus.SKIPPED)
+_TOLD = (TaskStatus.RUNNING, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED)
 _RANKS = {
     TaskStatus.RUNNING: 0,
     TaskStatus.FAILED: 1,
@@ -76,6 +78,7 @@ _RANKS = {
     TaskStatus.COMPLETED: 3,
     TaskStatus.PENDING: 4,
     TaskStatus.SKIPPED: 5,
+    TaskStatus.CANCELLED: 6,
 }
 
 
