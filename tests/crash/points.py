@@ -17,6 +17,7 @@ from tests.crash.history import History, violations
 from tests.crash.kills import Fuse, Installed, at_commits, in_process
 from tests.crash.processes import Scenario, Site, audit_new_databases, recover, work
 from tests.crash.shapes import expected_of
+from tests.crash.told import untold
 
 KILLED = -9
 SECONDS_TO_RECOVER = 2.0
@@ -136,7 +137,7 @@ def check(site: Site, scenario: Scenario, *, interruptions: int) -> list[str]:
     """What is wrong with the history of a site."""
     expected = {shape.name: expected_of(shape) for shape in scenario.shapes}
     tables, events = read_tables(site.url), site.journal.read()
-    found = violations(History(tables, events, interruptions, expected))
+    found = violations(History(tables, events, interruptions, expected)) + untold(site.url)
     started = Counter(execution.workflow for execution in tables.executions)
     found += [
         f"I1 {number} of {scenario.together} executions that are started together exist"

@@ -4,6 +4,7 @@ import re
 
 from cloaca.insights import read_record
 from tests.engine.reference import End, end_of, expected, outcome, runs
+from tests.insights.agreement import check_history
 
 
 class Violation(AssertionError):
@@ -109,6 +110,7 @@ class Witness:
             self.demand(len(runners) <= most, "I7: a body ran too often", attempt, len(runners))
 
     def judge_execution(self, execution, run, store):
+        check_history(store, execution)
         record = read_record(store, execution, code_of=lambda name: None)
         found = {task: self.end_of(execution, task, record) for task in record.tasks}
         if any("poison" in fates for fates in run.fates):

@@ -28,7 +28,7 @@ class DifferenceKind(StrEnum):
 _WHERE = {
     DifferenceKind.WORKFLOW: "the workflow is",
     DifferenceKind.INPUT: "the input under {key!r} is",
-    DifferenceKind.STRUCTURE: "task {task!r} comes",
+    DifferenceKind.STRUCTURE: "task {task!r}",
     DifferenceKind.STATUS: "task {task!r} is",
     DifferenceKind.ERROR: "task {task!r} failed with",
     DifferenceKind.WRITTEN: "task {task!r} did to {key!r}",
@@ -65,7 +65,10 @@ class Difference:
     @property
     def text(self) -> str:
         """It as a sentence."""
-        a, b = _shown(self.a), _shown(self.b)
+        if self.kind is DifferenceKind.STRUCTURE:
+            a, b = ("is absent" if text is None else f"runs {text}" for text in (self.a, self.b))
+        else:
+            a, b = _shown(self.a), _shown(self.b)
         return f"{_WHERE[self.kind].format(task=self.task, key=self.key)} {a} here, and {b} there"
 
 

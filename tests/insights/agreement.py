@@ -1,0 +1,52 @@
+"""That a history tells what is stored, and in an order in which it can have happened."""
+
+from __future__ import annotations
+
+from cloaca.insights.entries import HistoryKind, HistoryRecord
+from cloaca.insights.history import gaps, history_of, implied_status
+from cloaca.insights.reading import Stored, read_stored, tasks_of
+from cloaca.insights.tasks import SETTLED
+from cloaca.store.store import Store
+
+DECIDING = {HistoryKind.KEPT, HistoryKind.ATTEMPT_COMPLETED, HistoryKind.ATTEMPT_FAILED, HistoryKind.SKIPPED}
+STATUSES = {
+    HistoryKind.KEPT: "Completed", HistoryKind.ATTEMPT_COMPLETED: "Completed", HistoryKind.ATTEMPT_FAILED: "Failed",
+    HistoryKind.SKIPPED: "Skipped",
+}  # fmt: skip
+
+
+def check_history(store: Store, execution: str) -> None:
+    """See that the history of an execution is whole, possible, and implies what is shown."""
+    stored = read_stored(store, execution)
+    events = store.steering.events(execution)
+    assert not gaps(stored.row, events), (execution, gaps(stored.row, events))
+    history = history_of(stored, events)
+    assert [record.number for record in history] == list(range(1, len(history) + 1))
+    assert implied_status(history) == stored.row.status, (execution, stored.row, history)
+    _check_order(stored, history)
+    _check_tasks(stored, history)
+
+
+def _check_order(stored: Stored, history: list[HistoryRecord]) -> None:
+    """No task comes before what it depends on has been decided, and its attempts come in their order."""
+    graph = stored.graph
+    decided: set[str] = set()
+    last: dict[str, int] = {}
+    for record in history:
+        if record.task is None or record.kind is HistoryKind.CONFLICT:
+            continue
+        dependencies = {graph.ids[dep] for dep in graph.dependencies[graph.index[record.task]]}
+        # A fork keeps what completed, also behind a failure that it does not keep.
+        assert dependencies <= decided or record.kind is HistoryKind.KEPT, (record, history)
+        if record.attempt is not None:
+            assert record.attempt > last.get(record.task, 0), (record, history)
+            last[record.task] = record.attempt
+        if record.kind in DECIDING and "retry_at" not in record.details:
+            decided.add(record.task)
+
+
+def _check_tasks(stored: Stored, history: list[HistoryRecord]) -> None:
+    told = {record.task: record for record in history if record.task and record.kind in STATUSES}
+    for task in tasks_of(*stored).values():
+        if task.status in SETTLED:
+            assert STATUSES[told[task.id].kind] == task.status, (task, history)
