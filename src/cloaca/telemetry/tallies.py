@@ -24,9 +24,11 @@ class Counts:
     def add(self, *labels: str, number: float = 1) -> None:
         """Count these."""
         known = self._known
-        if labels not in known and len(known) >= MOST_SERIES:
-            labels = (OTHER,) * len(labels)
-        known[labels] = known.get(labels, 0) + number
+        try:
+            known[labels] += number
+        except KeyError:
+            kept = labels if len(known) < MOST_SERIES else (OTHER,) * len(labels)
+            known[kept] = known.get(kept, 0) + number
 
     def items(self) -> list[tuple[Labels, float]]:
         """All of them."""
