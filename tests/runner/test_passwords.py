@@ -97,6 +97,7 @@ def test_a_password_is_written_nowhere(runner_of, guarded, caplog, password):
         "host=127.0.0.1 port=1 user=ada password = 's3cret x'",
         "sqlite://ada:s3cret@localhost/app.db",
         "sqlite:///app.db?password=s3cret",
+        "folder/app.db?password=s3cret",
     ],
 )
 def test_a_url_that_cannot_be_used_keeps_its_password(url, caplog):

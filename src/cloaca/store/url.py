@@ -119,7 +119,7 @@ def _meant(url: str) -> str:
     if scheme != url and name in _SCHEMES:
         return f"write {_SCHEMES[name]}://..., as in {FORMS}"
     if ":" not in url and (url.endswith(_SUFFIXES) or os.path.dirname(url)):
-        return f"for a file write sqlite:///{url}"
+        return f"for a file write sqlite:///{masked(url)}"
     return f"use {FORMS}"
 
 
