@@ -51,7 +51,8 @@ def test_an_execution_in_json_has_stable_keys(shell, ended):
     }  # fmt: skip
     assert keys <= listed.keys()
     assert listed.items() <= shown.items()
-    assert listed.keys() | {"waiting_for", "context", "conflicts", "tasks"} <= shown.keys()
+    assert listed.keys() | {"waiting_for", "context", "written_by", "conflicts", "tasks"} <= shown.keys()
+    assert shown["written_by"] == {"fail": None, "rows": "fetch"}
     assert shown["tasks"]["load"]["attempts"][0]["error"]["message"] == "on purpose"
     assert shown["context"] == {"fail": "on purpose", "rows": [3, 4, 5]}
 
@@ -69,8 +70,8 @@ def test_a_failed_execution_tells_what_failed_where_and_what_to_type_next(shell,
 
 
 def test_the_values_of_the_context_are_shown_where_they_are_asked_for(shell, ended):
-    assert "\ncontext  3 keys: rows, total, told\n" in shell.run("show", ended[0])
-    assert re.search(r"^rows +\[3, 4, 5\]", shell.run("show", ended[0], "--context"), re.MULTILINE)
+    assert "\ncontext  3 keys: rows (fetch), total (load), told (tell)\n" in shell.run("show", ended[0])
+    assert re.search(r"^rows +fetch +\[3, 4, 5\]", shell.run("show", ended[0], "--context"), re.MULTILINE)
 
 
 def test_an_execution_that_nobody_has_claimed_has_no_tasks_yet(shell, waiting):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -82,3 +83,72 @@ def test_the_command_is_installed():
     command = [PROGRAM, "schedule", "preview", "@yearly", "--count", "1"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("@yearly in UTC: the next 1 run\n")
+
+
+# -- those of a database -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tables(shell):
+    """The tables of an empty database."""
+    shell.run("migrate")
+
+
+def test_a_schedule_is_added_changed_switched_and_removed(shell, tables):
+    added = shell.json("schedule", "add", "idle", "30 2 * * *", "--tz", "Europe/Berlin")
+    id = added["id"]
+    assert (added["cron_expression"], added["catchup_policy"], added["enabled"]) == (
+        "30 2 * * *",
+        "skip",
+        True,
+    )
+    assert shell.run("schedule", "disable", id) == f"schedule {id} of workflow idle is off\n"
+    enabled = shell.run("schedule", "enable", id)
+    assert enabled.startswith(f"schedule {id} of workflow idle is on: next run 20")
+    assert "is on" in shell.run("schedule", "update", id, "@hourly", "--catch-up", "latest")
+    shown = shell.json("schedule", "show", id)
+    assert (shown["cron_expression"], shown["timezone"], shown["catchup_policy"]) == (
+        "@hourly",
+        "UTC",
+        "latest",
+    )
+    assert "expression  @hourly in UTC\n" in shell.run("schedule", "show", id)
+    assert "add --yes" in shell.refused("schedule", "delete", id)
+    assert shell.run("schedule", "delete", id, "--yes") == f"schedule {id} is removed\n"
+    assert shell.json("schedule", "list") == {"schedules": []}
+    assert "Failed to get cron schedule" in shell.refused("schedule", "show", id)
+
+
+def test_schedules_are_listed_and_named_by_the_beginning_of_their_ids(shell, tables):
+    ids = [
+        shell.json("schedule", "add", "idle", "@daily", *options)["id"]
+        for options in (
+            [],
+            ["--instance", "south", "--context", '{"region": "south"}'],
+            ["--context", '{"n": 1}'],
+        )
+    ]
+    shell.run("schedule", "disable", ids[2])
+    header, *lines = shell.run("schedule", "list").splitlines()
+    assert [line.split()[0] for line in lines] == ids
+    assert [line[header.index(" is ") + 1 :].split()[0] for line in lines] == ["on", "on", "off"]
+    assert [one["id"] for one in shell.json("schedule", "list", "--enabled")["schedules"]] == ids[:2]
+    assert shell.json("schedule", "show", ids[1][:-1])["params"] == {"region": "south"}
+    assert shell.json("schedule", "show", ids[2])["params"] == {"n": 1}
+    assert "too short" in shell.refused("schedule", "show", ids[1][:7])
+    assert "has an instance 'south' already" in shell.refused(
+        "schedule", "add", "idle", "@daily", "--instance", "south"
+    )
+    assert "Invalid cron expression" in shell.refused("schedule", "add", "idle", "61 * * * *")
+
+
+def test_what_a_schedule_has_fired_is_listed(shell, tables):
+    id = shell.json("schedule", "add", "idle", "* * * * * *")["id"]
+    with shell.runner():
+        deadline = time.monotonic() + 20
+        while not (fires := shell.json("schedule", "history", id)["fires"]):
+            assert time.monotonic() < deadline
+    lines = shell.run("schedule", "history", id, "--limit", "1000").splitlines()
+    assert lines[0].split("  ")[0] == "due (UTC)"
+    assert fires[-1]["workflow_execution_id"] in lines[-1]
+    assert [one["workflow"] for one in shell.json("list")["executions"]][:1] == ["idle"]

@@ -66,6 +66,18 @@ def _tasks(store: Store, ctx: click.Context, _: str) -> Found:
     ]
 
 
+def _schedules(store: Store, _: click.Context, __: str) -> Found:
+    rows = store.schedules.list_cron(enabled_only=False, limit=MOST, offset=0)
+    return [(row.id, f"{row.workflow}, {row.expression}") for row in rows]
+
+
+def _triggers(store: Store, _: click.Context, __: str) -> Found:
+    rows = store.schedules.list_triggers(enabled_only=False, limit=MOST, offset=0)
+    return [(row.name or "", row.workflow) for row in rows]
+
+
 complete_ids = _completer(_ids)
 complete_workflows = _completer(_workflows)
 complete_tasks = _completer(_tasks)
+complete_schedules = _completer(_schedules)
+complete_triggers = _completer(_triggers)

@@ -80,8 +80,14 @@ def check_exists(url: str) -> None:
         Refused: There is none.
     """
     parsed = parse_database_url(url)
-    if isinstance(parsed, SqliteUrl) and parsed.path is not None and not os.path.exists(parsed.path):
+    if isinstance(parsed, SqliteUrl) and not is_there(url):
         raise Refused(f"there is no database {parsed.path}: check --db, and the folder you are in")
+
+
+def is_there(url: str) -> bool:
+    """Whether the database exists; of a server that is not asked."""
+    parsed = parse_database_url(url)
+    return not isinstance(parsed, SqliteUrl) or parsed.path is None or os.path.exists(parsed.path)
 
 
 def is_kept(url: str) -> bool:

@@ -16,6 +16,7 @@ from cloaca.model.states import Status, TaskStatus
 
 _MOST_TASKS = 200
 _MOST_FAILURES = 10
+_INPUT = "input"
 
 
 def print_execution(record: ExecutionRecord, stream: TextIO, *, url: str, with_values: bool) -> None:
@@ -42,6 +43,10 @@ def _about(record: ExecutionRecord) -> Iterator[tuple[str, str]]:
     if record.workflow_version:
         yield "version", record.workflow_version
     yield "status", record.status
+    if record.round > 1:
+        yield "round", str(record.round)
+    if record.forked_from:
+        yield "forked", f"from {record.forked_from} at task {record.forked_at}"
     for name, moment in (
         ("created", record.created_at),
         ("started", record.started_at),
@@ -74,7 +79,7 @@ def _task_row(task: TaskRecord) -> tuple[str, ...]:
     why = str(task.error) if task.error and task.status is not TaskStatus.COMPLETED else task.reason
     return (
         task.id,
-        task.status,
+        task.sub_status if task.sub_status == "Deferred" else task.status,
         str(len(task.attempts)) if task.attempts else "",
         moment_text(last.started_at) if last else "",
         "" if took is None else duration_text(took),
@@ -86,9 +91,11 @@ def _print_context(record: ExecutionRecord, stream: TextIO, *, with_values: bool
     data = record.context.data
     stream.write("\n")
     if with_values:
-        print_table(stream, ("key", "value"), [(key, value_text(value)) for key, value in data.items()])
+        rows = [(key, record.written_by.get(key) or _INPUT, value_text(value)) for key, value in data.items()]
+        print_table(stream, ("key", "written by", "value"), rows)
     else:
-        stream.write(f"context  {counted(len(data), 'key')}: {shortened(', '.join(data))}\n")
+        keys = ", ".join(f"{key} ({record.written_by.get(key) or _INPUT})" for key in data)
+        stream.write(f"context  {counted(len(data), 'key')}: {shortened(keys)}\n")
 
 
 def _failed(record: ExecutionRecord) -> list[TaskRecord]:
@@ -121,3 +128,5 @@ def next_commands(record: ExecutionRecord, url: str) -> Iterator[tuple[str, str]
         yield command_for(url, "resume", id), "let it go on"
     if record.status is Status.RUNNING:
         yield command_for(url, "watch", id), "follow it to its end"
+    if record.status is not Status.COMPLETED:
+        yield command_for(url, "explain", id), "why it is not further"

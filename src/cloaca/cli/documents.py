@@ -27,6 +27,9 @@ def summary_document(summary: ExecutionSummary) -> dict[str, Any]:
         "created_at": time_text(summary.created_at),
         "started_at": time_text(summary.started_at),
         "finished_at": time_text(summary.finished_at),
+        "round": summary.round,
+        "forked_from": summary.forked_from,
+        "forked_at": summary.forked_at,
     }
 
 
@@ -35,6 +38,7 @@ def execution_document(record: ExecutionRecord) -> dict[str, Any]:
     return summary_document(record) | {
         "waiting_for": record.waiting_for,
         "context": record.context.data,
+        "written_by": record.written_by,
         "conflicts": [
             {"path": list(conflict.path), "kept": conflict.kept, "lost": conflict.lost}
             for conflict in record.conflicts
@@ -46,6 +50,7 @@ def execution_document(record: ExecutionRecord) -> dict[str, Any]:
 def _task(task: TaskRecord) -> dict[str, Any]:
     return {
         "status": task.status,
+        "sub_status": task.sub_status,
         "reason": task.reason,
         "started_at": time_text(task.started_at),
         "finished_at": time_text(task.finished_at),

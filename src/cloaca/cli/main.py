@@ -31,6 +31,9 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "list": Entry("listing", "list_executions", "List executions, newest first."),
         "show": Entry("show", "show", "Show an execution: tasks, errors, context."),
         "watch": Entry("watch", "watch", "Follow an execution to its end."),
+        "explain": Entry("explain", "explain", "Say why an execution is not further."),
+        "history": Entry("history", "history", "Tell what happened to an execution."),
+        "diff": Entry("diff", "diff", "Say where two executions part."),
     },
     "Steer executions": {
         "cancel": Entry("cancel", "cancel", "End an execution; what has completed stays."),
@@ -44,7 +47,15 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "workflows": Entry("workflows", "workflows", "See what a file or module registers."),
         "plan": Entry("plan", "plan", "See what a deploy would mean for live executions."),
         "graph": Entry("graph", "graph", "Draw a workflow."),
-        "schedule": Entry("schedule", "schedule", "See when a cron expression fires."),
+    },
+    "Start by the clock and by polling": {
+        "schedule": Entry("schedule", "schedule", "See and change what fires by the clock."),
+        "trigger": Entry("trigger", "trigger", "See and switch what fires by polling."),
+    },
+    "Keep a database": {
+        "migrate": Entry("migrate", "migrate", "Bring a database's tables up to date."),
+        "prune": Entry("prune", "prune", "Remove executions that ended long ago."),
+        "completion": Entry("completion", "completion", "Print the script that lets a shell complete."),
     },
 }
 """By the heading they are listed under."""
@@ -73,7 +84,7 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in ENTRIES and not args[0].startswith("-"):
+        if args[0] not in ENTRIES and not args[0].startswith("-") and not ctx.resilient_parsing:
             hint = nearest(args[0], ENTRIES) or "cloaca --help lists them"
             raise Refused(f"there is no command {shown(args[0])}: {hint}")
         return super().resolve_command(ctx, args)

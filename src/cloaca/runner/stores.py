@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloaca.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from cloaca.store.inspection import Inspection
     from cloaca.store.store import Store
 
 DEFAULT_URL = "sqlite:///cloaca.db"
@@ -38,3 +39,21 @@ def store_of(database_url: str | None, *, schema: str | None = None) -> Store:
     from cloaca.store.sqlite.store import SqliteStore  # noqa: PLC0415
 
     return SqliteStore(url)
+
+
+def inspection_of(database_url: str) -> Inspection:
+    """What looks at the database of a URL as it is; nothing is opened yet.
+
+    Raises:
+        InvalidDatabaseUrl, ConfigurationError, DatabaseError: As ``store_of``.
+    """
+    from cloaca.store.url import SqliteUrl, parse_database_url  # noqa: PLC0415
+
+    url = parse_database_url(database_url)
+    if isinstance(url, SqliteUrl):
+        from cloaca.store.sqlite.inspection import SqliteInspection  # noqa: PLC0415
+
+        return SqliteInspection(url)
+    from cloaca.store.postgres.inspection import PostgresInspection  # noqa: PLC0415
+
+    return PostgresInspection(url)

@@ -225,7 +225,7 @@ def migrate(db: Connection, url: PostgresUrl) -> None:
     """
     target = MIGRATIONS[-1][0]
     try:
-        version = _version(db, url.schema)
+        version = tables_version(db, url.schema)
         if version < target:
             with db.transaction():
                 _take_turns(db, url.schema)
@@ -259,7 +259,8 @@ def _has_tables(db: Connection, schema: str) -> bool:
     return known is not None
 
 
-def _version(db: Connection, schema: str) -> int:
+def tables_version(db: Connection, schema: str) -> int:
+    """The version of the tables in a schema; 0 where there are none."""
     if not _has_tables(db, schema):
         return 0
     found = db.execute(qualified("select max(version) from cloaca.migrations", schema)).fetchone()
@@ -268,7 +269,7 @@ def _version(db: Connection, schema: str) -> int:
 
 def apply_migrations(db: Connection, schema: str) -> int:
     """Make the tables, or change them, within the caller's transaction; the version that was found."""
-    version = _version(db, schema)
+    version = tables_version(db, schema)
     if not version:
         exists = db.execute("select 1 from pg_namespace where nspname = %s", (schema,)).fetchone()
         if exists is None:

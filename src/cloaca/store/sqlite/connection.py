@@ -77,10 +77,10 @@ def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
     """
     target = MIGRATIONS[-1][0]
     try:
-        version = _version(db)
+        version = tables_version(db)
         if version < target:
             db.execute("begin immediate")
-            version = _version(db)
+            version = tables_version(db)
             _apply(db, version)
             db.execute("commit")
     except sqlite3.Error as error:
@@ -94,7 +94,8 @@ def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
         )
 
 
-def _version(db: sqlite3.Connection) -> int:
+def tables_version(db: sqlite3.Connection) -> int:
+    """The version of the tables; 0 where there are none."""
     known = db.execute("select 1 from sqlite_master where name = 'cloaca_migrations'").fetchone()
     found = db.execute("select max(version) from cloaca_migrations").fetchone() if known else None
     return int(found[0] or 0) if found else 0

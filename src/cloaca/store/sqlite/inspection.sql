@@ -1,0 +1,21 @@
+-- What is asked to see whether all is well. Each reads along an index what has not ended, never what has.
+
+-- name: count_owned
+select owner, count(*) from cloaca_executions where finished_at is null and owner is not null group by owner;
+
+-- name: count_waiting
+select workflow, count(*), min(created_at), workflow in (
+    select workflow from cloaca_executions where finished_at is null and owner is not null
+)
+from cloaca_executions where finished_at is null and owner is null and status <> 'Paused'
+group by workflow order by workflow;
+
+-- name: list_suspected
+select e.id, e.workflow, a.task, a.crashes from (
+    select id, workflow from cloaca_executions where finished_at is null and owner is not null
+    union all
+    select id, workflow from cloaca_executions where finished_at is null and owner is null and status <> 'Paused'
+) e join cloaca_attempts a on a.execution_id = e.id where a.status = 'Suspect' limit ?;
+
+-- name: list_newest
+select id, created_at from cloaca_executions order by seq desc limit ?;
