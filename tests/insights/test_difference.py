@@ -105,8 +105,8 @@ def test_of_different_structures_the_first_task_that_differs_comes_first(make_ru
     new = runner.execute("other", {"n": 1}).execution_id
     assert shown(runner.diff(old, new)) == [
         ("Workflow", None, None, "w", "other"),
-        ("Structure", "between", None, None, "after first"),
         ("Structure", "second", None, "after first", None),
+        ("Structure", "between", None, None, "after first"),
         ("Structure", "third", None, "after second", "after between, if task_success('between')"),
     ]
     assert (

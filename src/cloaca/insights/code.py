@@ -17,6 +17,9 @@ CodeOf = Callable[[str], tuple[str, str | None] | None]
 Of the version it says ``None`` where executions of any version run here. It may raise ``WorkflowError``.
 """
 
+LimitOf = Callable[[str, str], float | None]
+"""The time limit of a task of a workflow in seconds, ``None`` where it is not known here."""
+
 FOR_CAPACITY = "a runner with capacity"
 """What an execution waits for whose code is registered here."""
 

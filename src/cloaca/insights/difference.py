@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -168,20 +168,13 @@ def _keys(
             yield Difference(kind, task, key, a.get(key), b.get(key))
 
 
-def _order(a: Graph, b: Graph) -> Sequence[str]:
-    """The tasks of both, dependencies first; where the orders of the two contradict each other, that of the first."""
-    ordered = [a.ids[node] for node in a.order]
-    known = set(ordered)
-    for number, task in enumerate([b.ids[node] for node in b.order]):
-        if task not in known:
-            ordered.insert(_after(b, task, ordered, number), task)
-            known.add(task)
-    return ordered
-
-
-def _after(graph: Graph, task: str, ordered: Sequence[str], number: int) -> int:
-    before = [graph.ids[dep] for dep in graph.dependencies[graph.index[task]]]
-    return max((ordered.index(dep) + 1 for dep in before), default=min(number, len(ordered)))
+def _order(a: Graph, b: Graph) -> list[str]:
+    """The tasks of both by level, dependencies first; where the two contradict each other, as in the first."""
+    levels = {a.ids[node]: level for level, nodes in enumerate(a.levels) for node in nodes}
+    for node in b.order:
+        above = [levels[b.ids[dependency]] for dependency in b.dependencies[node]]
+        levels.setdefault(b.ids[node], max(above, default=-1) + 1)
+    return sorted(levels, key=levels.__getitem__)
 
 
 def _shown(text: str | None) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cloaca.authoring.names import listed
-from cloaca.insights.code import CodeOf, wanted
+from cloaca.insights.code import CodeOf, LimitOf, wanted
 from cloaca.insights.reading import Stored, tasks_of
 from cloaca.insights.reasons import Explanation, Reason, ReasonKind
 from cloaca.insights.records import TaskRecord, time_text
@@ -17,9 +17,6 @@ from cloaca.model.states import EventKind, Status, TaskStatus
 if TYPE_CHECKING:
     from cloaca.store.rows import ExecutionRow
     from cloaca.store.steering import EventRow
-
-LimitOf = Callable[[str, str], float | None]
-"""The time limit of a task of a workflow in seconds, ``None`` where it is not known here."""
 
 WORKER = "cloaca worker MODULE"
 

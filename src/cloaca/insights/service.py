@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cloaca.authoring.names import shown
 from cloaca.authoring.workflow import Workflow
 from cloaca.errors import ConfigurationError
-from cloaca.insights.code import CodeOf
-from cloaca.insights.difference import ExecutionDiff, difference_of
-from cloaca.insights.entries import HistoryRecord
-from cloaca.insights.explain import Known, LimitOf, explanation
-from cloaca.insights.history import history_of
+from cloaca.insights.code import CodeOf, LimitOf
 from cloaca.insights.listing import list_summaries
 from cloaca.insights.reading import read_record, read_stored
-from cloaca.insights.reasons import Explanation
 from cloaca.insights.records import ExecutionRecord, ExecutionSummary
-from cloaca.insights.runners import RunnerRecord, Sightings
-from cloaca.insights.upgrade import UpgradePlan, live_executions, plan_of
 
 if TYPE_CHECKING:
+    from cloaca.insights.difference import ExecutionDiff
+    from cloaca.insights.entries import HistoryRecord
+    from cloaca.insights.reasons import Explanation
+    from cloaca.insights.runners import RunnerRecord, Sightings
+    from cloaca.insights.upgrade import UpgradePlan
     from cloaca.store.store import Store
 
 
@@ -49,7 +48,12 @@ class Insights:
         self._code_of = code_of
         self._limit_of = limit_of
         self._now = now
-        self._sightings = Sightings()
+
+    @cached_property
+    def _sightings(self) -> Sightings:
+        from cloaca.insights.runners import Sightings  # noqa: PLC0415 - loaded by those who ask for it
+
+        return Sightings()
 
     def get_execution(self, execution_id: str) -> ExecutionRecord:
         """All that is stored of an execution."""
@@ -70,11 +74,15 @@ class Insights:
 
     def history(self, execution_id: str) -> list[HistoryRecord]:
         """What happened to an execution, in order."""
+        from cloaca.insights.history import history_of  # noqa: PLC0415 - as above
+
         stored = read_stored(self._store, execution_id)
         return history_of(stored, self._store.steering.events(stored.row.id))
 
     def explain(self, execution_id: str) -> Explanation:
         """Why an execution is not further."""
+        from cloaca.insights.explain import Known, explanation  # noqa: PLC0415 - as above
+
         stored = read_stored(self._store, execution_id)
         known = Known(
             self._store.steering.events(stored.row.id),
@@ -87,10 +95,14 @@ class Insights:
 
     def diff(self, a: str, b: str) -> ExecutionDiff:
         """Where two executions part."""
+        from cloaca.insights.difference import difference_of  # noqa: PLC0415 - as above
+
         return difference_of(read_stored(self._store, a), read_stored(self._store, b))
 
     def plan(self, workflows: Mapping[str, Workflow], *, on_version_change: str = "continue") -> UpgradePlan:
         """What it means for all executions that have not ended that these workflows run from now on, by their names."""
+        from cloaca.insights.upgrade import live_executions, plan_of  # noqa: PLC0415 - as above
+
         if on_version_change not in ("continue", "wait"):
             raise ConfigurationError(
                 f"on_version_change={shown(on_version_change)} must be 'continue' or 'wait'"

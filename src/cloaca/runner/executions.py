@@ -27,9 +27,9 @@ from cloaca.store.store import Store
 
 if TYPE_CHECKING:
     from cloaca.insights import CodeOf, ExecutionRecord, ExecutionSummary
+    from cloaca.insights.code import LimitOf
     from cloaca.insights.difference import ExecutionDiff
     from cloaca.insights.entries import HistoryRecord
-    from cloaca.insights.explain import LimitOf
     from cloaca.insights.reasons import Explanation
     from cloaca.insights.runners import RunnerRecord
     from cloaca.insights.service import Insights

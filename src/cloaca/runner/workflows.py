@@ -45,7 +45,7 @@ class Workflows:
         return found.graph.structure, found.version if self._same_version else None
 
     def limit_of(self, name: str, task: str) -> float | None:
-        """The time limit of a task of the workflow of a name, as ``explain.LimitOf`` says."""
+        """The time limit of a task of the workflow of a name, as ``insights.code.LimitOf`` says."""
         try:
             found = self.find(name)
         except WorkflowError:
