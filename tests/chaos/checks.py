@@ -13,6 +13,7 @@ from tests.crash.history import History, violations
 from tests.crash.journal import Event
 from tests.crash.shapes import expected_of
 from tests.crash.tables import Change
+from tests.crash.told import untold
 
 EXPECTED = {name: expected_of(shape) for name, shape in SHAPES.items()}
 
@@ -23,7 +24,7 @@ def check(report: Report, place: Place) -> History:
     tables = place.tables()
     deaths = len({change.owner for change in tables.changes if change.subject == "dead"})
     history = History(tables, place.events(), deaths, EXPECTED)
-    report.violations += [*violations(history), *late_writes(history)]
+    report.violations += [*violations(history), *late_writes(history), *untold(place.url)]
     return history
 
 

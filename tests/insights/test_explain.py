@@ -166,11 +166,11 @@ def test_a_suspect_waits_for_its_turn(scene):
 def test_an_owner_that_has_ended_is_named(scene):
     execution, hand = scene.begun(nothing)
     scene.bench.crash(hand)
-    assert rows_of(scene.insights.explain(execution), execution)[0] == (
+    assert rows_of(scene.insights.explain(execution), execution) == [(
         "Lease", None,
         "RUNNER has it and has ended, or is cut off: another runner takes over as soon as that is proven",
         "cloaca worker MODULE",
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
 def test_an_owner_that_is_silent_is_named_with_since_when(scene):

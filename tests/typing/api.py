@@ -86,3 +86,16 @@ assert_type(find_workflow("etl"), Workflow | None)
 
 with WorkflowBuilder("inside") as inside:
     assert_type(inside, WorkflowBuilder)
+
+
+def read(runner: cloaca.DefaultRunner | cloaca.Client, handle: cloaca.ExecutionHandle) -> None:
+    record = runner.get_execution(handle.execution_id)
+    assert_type(record.written_by, dict[str, str | None])
+    assert_type(record.tasks["bare"].sub_status, str | None)
+    assert_type(handle.get_history(), list[cloaca.HistoryRecord])
+    assert_type(handle.explain(), cloaca.Explanation)
+    assert_type(handle.explain().reasons, list[cloaca.Reason])
+    assert_type(runner.diff("a", "b").first, cloaca.Difference | None)
+    assert_type(runner.plan({"etl": workflow}).workflows, list[cloaca.WorkflowPlan])
+    assert_type(runner.list_runners(), list[cloaca.RunnerRecord])
+    runner.plan({"etl": workflow}, on_version_change="perhaps")  # type: ignore[arg-type]

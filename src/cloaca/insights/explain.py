@@ -101,6 +101,12 @@ def _lease(row: ExecutionRow, known: Known) -> Iterator[Reason]:
     yield Reason(ReasonKind.LEASE, None, text, WORKER)
 
 
+def _is_gone(row: ExecutionRow, known: Known) -> bool:
+    """Whether nothing runs any more of what its owner has begun."""
+    owner = known.runners.get(row.owner or "")
+    return owner is None or owner.is_gone is True
+
+
 def _owner(row: ExecutionRow, known: Known) -> str:
     owner = known.runners.get(row.owner or "")
     return str(owner) if owner else f"runner {row.owner}" if row.owner else "a runner"
@@ -131,7 +137,7 @@ def _of_task(stored: Stored, known: Known, task: TaskRecord, last: StoredAttempt
         return _suspect(task, last, known.now)
     if last is not None and task.status is TaskStatus.PENDING and last.retry_at is not None and task.reason:
         return _retry(task, last, known.now)
-    if row.owner is None:
+    if row.owner is None or _is_gone(row, known):
         return None
     if last is not None and task.status is TaskStatus.RUNNING:
         return _body(row, known, task, last)
