@@ -53,6 +53,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "trigger": Entry("trigger", "trigger", "See and switch what fires by polling."),
     },
     "Keep a database": {
+        "doctor": Entry("doctor", "doctor", "Say what is wrong with a database and its runners."),
         "migrate": Entry("migrate", "migrate", "Bring a database's tables up to date."),
         "prune": Entry("prune", "prune", "Remove executions that ended long ago."),
         "completion": Entry("completion", "completion", "Print the script that lets a shell complete."),

@@ -14,7 +14,7 @@ group by workflow order by workflow;
 select e.id, e.workflow, a.task, a.crashes from (
     select id, workflow from cloaca.executions where finished_at is null and owner is not null
     union all
-    select id, workflow from cloaca.executions where finished_at is null and owner is null and status <> 'Paused'
+    select id, workflow from cloaca.executions where finished_at is null and owner is null and status <> 'Paused' and started_at is not null
 ) e join cloaca.attempts a on a.execution_id = e.id where a.status = 'Suspect' limit %s;
 
 -- name: list_newest

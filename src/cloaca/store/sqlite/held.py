@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cloaca.store.inspection import Holder
+from cloaca.store.processes import named
 
 # Bytes of the files by which SQLite locks, https://www.sqlite.org/walformat.html and https://www.sqlite.org/lockingv3.html.
 _WAL_WRITE = 120
@@ -74,28 +76,20 @@ def _locks() -> Iterator[Lock]:
                 yield Lock(kind, mode, int(pid), int(place.rpartition(":")[2]), int(start))
 
 
-def named(pid: int) -> str:
-    """A process of this host for people."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
-        return f"process {pid} ({file.read().strip()})"
-    return f"process {pid}"
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether a process of this host was stopped, and not ended: by SIGSTOP, Ctrl-Z or a debugger."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()[0] in ("T", "t")
-    return False
-
-
 def network_file_system(path: str) -> str | None:
     """The kind of file system that a file lies on, if it is shared between hosts."""
-    where = os.path.realpath(path)
-    best, kind = "", ""
     with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
-        for line in file:
-            place, _, source = line.partition(" - ")
-            folder = place.split()[4].encode().decode("unicode_escape")
-            if len(folder) >= len(best) and (where + "/").startswith(folder.rstrip("/") + "/"):
-                best, kind = folder, source.split()[0]
-    return kind if any(name in kind for name in _NETWORK) else None
+        kind = file_system(os.path.realpath(path), file)
+        return kind if any(name in kind for name in _NETWORK) else None
+    return None
+
+
+def file_system(path: str, mounts: Iterable[str]) -> str:
+    """The kind of the file system that a path is on, by the lines of ``mountinfo``; see proc(5)."""
+    best, kind = "", ""
+    for line in mounts:
+        place, _, source = line.partition(" - ")
+        folder = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place.split()[4])
+        if len(folder) >= len(best) and f"{path}/".startswith(f"{folder.rstrip('/')}/"):
+            best, kind = folder, source.split()[0]
+    return kind

@@ -11,11 +11,12 @@ from cloaca_executions where finished_at is null and owner is null and status <>
 group by workflow order by workflow;
 
 -- name: list_suspected
+-- A cross join is done in the order in which it is written.
 select e.id, e.workflow, a.task, a.crashes from (
     select id, workflow from cloaca_executions where finished_at is null and owner is not null
     union all
-    select id, workflow from cloaca_executions where finished_at is null and owner is null and status <> 'Paused'
-) e join cloaca_attempts a on a.execution_id = e.id where a.status = 'Suspect' limit ?;
+    select id, workflow from cloaca_executions where finished_at is null and owner is null and status <> 'Paused' and started_at is not null
+) e cross join cloaca_attempts a where a.execution_id = e.id and a.status = 'Suspect' limit ?;
 
 -- name: list_newest
 select id, created_at from cloaca_executions order by seq desc limit ?;

@@ -1,0 +1,192 @@
+"""What is wrong with a database and those who work on it, judged by what was seen of them; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from cloaca.insights.runners import SILENT_SECONDS
+from cloaca.store.inspection import Damage, Holder, StartedRow, SuspectedRow, WaitingRow
+from cloaca.store.rows import RunnerRow
+
+PATIENCE_SECONDS = 60.0
+"""How long an execution may wait for a runner before that is worth a line."""
+
+SKEW_SECONDS = 2.0
+"""By how much clocks may differ."""
+
+
+class Grade(StrEnum):
+    """How a finding is to be taken; compares equal to its name."""
+
+    OK = "ok"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check has found; ``next_step`` says what to do where something is wrong."""
+
+    check: str
+    grade: Grade
+    text: str
+    next_step: str | None = None
+
+
+class SeenRunner(NamedTuple):
+    """A runner at the first look and at the last, and how many executions it owns.
+
+    ``is_stopped`` if it is a process of this host that was stopped and not ended.
+    """
+
+    first: RunnerRow
+    last: RunnerRow
+    is_stopped: bool
+    owns: int
+
+    @property
+    def name(self) -> str:
+        """It for people."""
+        return f"runner {self.last.id} (process {self.last.pid} on {self.last.host})"
+
+
+class SeenRunners(NamedTuple):
+    """All runners that were there at both looks; ``lost`` is what those own that were there at neither."""
+
+    seen: list[SeenRunner]
+    lost: Mapping[str, int]
+
+
+def of_tables(version: int, known: int) -> Finding:
+    """Whether this release can work with the tables."""
+    if version == known:
+        return Finding("tables", Grade.OK, f"version {version}, as this release needs")
+    if not version:
+        return Finding("tables", Grade.WRONG, "there are none", "make them: cloaca migrate")
+    if version < known:
+        return Finding(
+            "tables", Grade.WRONG, f"version {version}, and this release needs {known}", "bring them up to date: cloaca migrate"
+        )
+    return Finding("tables", Grade.WRONG, f"version {version}, and this release knows {known}", "upgrade pycloaca")
+
+
+def of_holders(holders: Sequence[Holder], *, patience: float) -> Iterator[Finding]:
+    """Who holds up those who write."""
+    for holder in holders:
+        seconds = patience if holder.seconds is None else holder.seconds
+        yield Finding(
+            "locks", Grade.WRONG, f"{holder.who} holds {holder.what}, for more than {seconds:.0f} s", holder.remedy
+        )
+    if not holders:
+        yield Finding("locks", Grade.OK, "nobody holds one for long")
+
+
+def of_runners(runners: SeenRunners, *, watched: float) -> Iterator[Finding]:
+    """Who of the runners is dead, stopped or silent, and what it owns."""
+    found = {runner: _of_runner(runner, watched=watched) for runner in runners.seen}
+    yield from filter(None, found.values())
+    for owner, number in runners.lost.items():
+        yield Finding(
+            "runners", Grade.WRONG, f"runner {owner} is not there, and owns {_executions(number)}",
+            "report this; cancel and retry these executions to go on with them",
+        )  # fmt: skip
+    living = [runner for runner, finding in found.items() if finding is None]
+    if living:
+        owned = sum(runner.owns for runner in living)
+        yield Finding("runners", Grade.OK, f"{len(living)} at work, with {_executions(owned)}")
+    elif not runners.seen:
+        yield Finding("runners", Grade.NOTE, "none has joined")
+
+
+def _of_runner(runner: SeenRunner, *, watched: float) -> Finding | None:
+    has = f"it owns {_executions(runner.owns)}"
+    if runner.first.holds_lock is False and runner.last.holds_lock is False:
+        return Finding(
+            "runners", Grade.WRONG, f"{runner.name} has ended without leaving; {has}",
+            "the next runner takes that over within seconds: if none lives, start one: cloaca worker MODULE",
+        )  # fmt: skip
+    if runner.is_stopped:
+        return Finding(
+            "runners", Grade.WRONG, f"{runner.name} is stopped, by a signal or a debugger; {has}",
+            f"let it go on, kill -CONT {runner.last.pid}, or end it, kill -KILL {runner.last.pid}",
+        )  # fmt: skip
+    if watched >= SILENT_SECONDS and runner.first.turn == runner.last.turn:
+        return Finding(
+            "runners", Grade.WRONG, f"{runner.name} has not moved for {watched:.0f} s; {has}",
+            "look at its process and its connection; others take over when its lease ends",
+        )  # fmt: skip
+    return None
+
+
+def of_waiting(rows: Iterable[WaitingRow], *, now: float) -> Iterator[Finding]:
+    """What waits for a runner, because it has no room or because nobody has the code."""
+    for row in rows:
+        if now - row.oldest_at < PATIENCE_SECONDS:
+            continue
+        age = _age(now - row.oldest_at)
+        text = f"{_executions(row.executions)} of workflow {row.workflow!r} wait, the oldest was started {age} ago"
+        if row.runs:
+            yield Finding("executions", Grade.NOTE, f"{text}: others of it run, so they wait for room", "start another worker")
+        else:
+            yield Finding(
+                "executions", Grade.WRONG, f"{text}, and nobody runs any of it",
+                f"start a worker whose module registers it, or see why: cloaca list --workflow {row.workflow}, cloaca explain ID",
+            )  # fmt: skip
+
+
+def of_suspected(rows: Iterable[SuspectedRow]) -> Iterator[Finding]:
+    """Tasks that may have brought their processes down."""
+    for row in rows:
+        times = f"{row.crashes} times" if row.crashes > 1 else "once"
+        yield Finding(
+            "executions", Grade.WRONG,
+            f"task {row.task!r} of execution {row.execution} ({row.workflow}) was running when its process died, {times}",
+            f"see what it does: cloaca explain {row.execution}; or end it: cloaca cancel {row.execution}",
+        )  # fmt: skip
+
+
+def of_clocks(
+    *, ahead: float, error: float, runners: Iterable[RunnerRow], newest: Iterable[StartedRow], now: float
+) -> Iterator[Finding]:
+    """Whose clock is not that of the database.
+
+    Args:
+        ahead: By how many seconds this host's clock is ahead of the server's, give or take ``error``.
+        now: Wall seconds of the server.
+    """
+    advice = "synchronise the clocks (NTP): times that are shown, schedules and time limits go by them"
+    wrong = False
+    if abs(ahead) - error > SKEW_SECONDS:
+        wrong, side = True, "ahead of" if ahead > 0 else "behind"
+        yield Finding("clocks", Grade.WRONG, f"this host is {abs(ahead):.1f} s {side} the server", advice)
+    for runner in runners:
+        if runner.joined_at - now > SKEW_SECONDS:
+            wrong = True
+            yield Finding(
+                "clocks", Grade.WRONG, f"host {runner.host} of runner {runner.id} is at least {runner.joined_at - now:.1f} s ahead", advice
+            )
+    if (late := max((row.created_at - now for row in newest), default=0.0)) > SKEW_SECONDS:
+        wrong = True
+        yield Finding("clocks", Grade.WRONG, f"an execution was started {late:.1f} s from now: a clock is ahead, or was", advice)
+    if not wrong:
+        yield Finding("clocks", Grade.OK, f"no two differ by more than {SKEW_SECONDS:g} s, as far as can be seen")
+
+
+def of_damages(damages: Iterable[Damage]) -> Iterator[Finding]:
+    """What is wrong with the storage."""
+    for damage in damages:
+        yield Finding(damage.check, Grade.WRONG, damage.what, damage.remedy)
+
+
+def _executions(number: int) -> str:
+    return f"{number:,} execution" + ("" if number == 1 else "s")
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
