@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from cloaca.authoring.names import listed, nearest, shown
+from cloaca.authoring.param import Param
 from cloaca.authoring.signature import function_name
 from cloaca.authoring.task import PARAMS, AnyTask, Task
 from cloaca.errors import TaskValidationError, WorkflowValidationError
@@ -20,37 +20,6 @@ FIRED = (
 """Keys of what a schedule or a trigger has started, which are in its input besides what is declared."""
 
 _MOST_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One declared input: a key of the initial context. ``default_text`` is its default as JSON, ``None`` without."""
-
-    name: str
-    type: Any
-    default_text: str | None = None
-
-    @property
-    def is_required(self) -> bool:
-        """Whether an input must have it."""
-        return self.default_text is None
-
-    @property
-    def default(self) -> Any:
-        """The default, a new one each time; ``None`` where it is required."""
-        return None if self.default_text is None else decode(self.default_text)
-
-    @property
-    def type_name(self) -> str:
-        """Its type as one writes it."""
-        return self.type.__qualname__ if type(self.type) is type else str(self.type).replace("typing.", "")
-
-    def schema(self) -> dict[str, Any]:
-        """Its type, and its default if it has one, as JSON Schema."""
-        import msgspec  # noqa: PLC0415 - only those who declare inputs pay for it
-
-        schema = msgspec.json.schema(self.type)
-        return schema if self.is_required else schema | {"default": self.default}
 
 
 def workflow_params(function: Any = None, /, **declared: Any) -> Callable[[T], T]:

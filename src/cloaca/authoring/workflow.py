@@ -13,7 +13,7 @@ from cloaca.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca.model.graph import Graph
 
 if TYPE_CHECKING:
-    from cloaca.authoring.params import Param
+    from cloaca.authoring.param import Param
     from cloaca.drawing.figure import Figure
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import click
 
 from cloaca.authoring import registry
-from cloaca.authoring.params import Param
+from cloaca.authoring.param import Param
 from cloaca.authoring.task import AnyTask
 from cloaca.authoring.workflow import Workflow
 from cloaca.cli.columns import aligned

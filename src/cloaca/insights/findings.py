@@ -68,9 +68,14 @@ def of_tables(version: int, known: int) -> Finding:
         return Finding("tables", Grade.WRONG, "there are none", "make them: cloaca migrate")
     if version < known:
         return Finding(
-            "tables", Grade.WRONG, f"version {version}, and this release needs {known}", "bring them up to date: cloaca migrate"
+            "tables",
+            Grade.WRONG,
+            f"version {version}, and this release needs {known}",
+            "bring them up to date: cloaca migrate",
         )
-    return Finding("tables", Grade.WRONG, f"version {version}, and this release knows {known}", "upgrade pycloaca")
+    return Finding(
+        "tables", Grade.WRONG, f"version {version}, and this release knows {known}", "upgrade pycloaca"
+    )
 
 
 def of_holders(holders: Sequence[Holder], *, patience: float) -> Iterator[Finding]:
@@ -78,7 +83,10 @@ def of_holders(holders: Sequence[Holder], *, patience: float) -> Iterator[Findin
     for holder in holders:
         seconds = patience if holder.seconds is None else holder.seconds
         yield Finding(
-            "locks", Grade.WRONG, f"{holder.who} holds {holder.what}, for more than {seconds:.0f} s", holder.remedy
+            "locks",
+            Grade.WRONG,
+            f"{holder.who} holds {holder.what}, for more than {seconds:.0f} s",
+            holder.remedy,
         )
     if not holders:
         yield Finding("locks", Grade.OK, "nobody holds one for long")
@@ -129,7 +137,12 @@ def of_waiting(rows: Iterable[WaitingRow], *, now: float) -> Iterator[Finding]:
         age = _age(now - row.oldest_at)
         text = f"{_executions(row.executions)} of workflow {row.workflow!r} wait, the oldest was started {age} ago"
         if row.runs:
-            yield Finding("executions", Grade.NOTE, f"{text}: others of it run, so they wait for room", "start another worker")
+            yield Finding(
+                "executions",
+                Grade.NOTE,
+                f"{text}: others of it run, so they wait for room",
+                "start another worker",
+            )
         else:
             yield Finding(
                 "executions", Grade.WRONG, f"{text}, and nobody runs any of it",
@@ -166,13 +179,23 @@ def of_clocks(
         if runner.joined_at - now > SKEW_SECONDS:
             wrong = True
             yield Finding(
-                "clocks", Grade.WRONG, f"host {runner.host} of runner {runner.id} is at least {runner.joined_at - now:.1f} s ahead", advice
+                "clocks",
+                Grade.WRONG,
+                f"host {runner.host} of runner {runner.id} is at least {runner.joined_at - now:.1f} s ahead",
+                advice,
             )
     if (late := max((row.created_at - now for row in newest), default=0.0)) > SKEW_SECONDS:
         wrong = True
-        yield Finding("clocks", Grade.WRONG, f"an execution was started {late:.1f} s from now: a clock is ahead, or was", advice)
+        yield Finding(
+            "clocks",
+            Grade.WRONG,
+            f"an execution was started {late:.1f} s from now: a clock is ahead, or was",
+            advice,
+        )
     if not wrong:
-        yield Finding("clocks", Grade.OK, f"no two differ by more than {SKEW_SECONDS:g} s, as far as can be seen")
+        yield Finding(
+            "clocks", Grade.OK, f"no two differ by more than {SKEW_SECONDS:g} s, as far as can be seen"
+        )
 
 
 def of_damages(damages: Iterable[Damage]) -> Iterator[Finding]:

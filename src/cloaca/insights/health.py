@@ -50,7 +50,9 @@ class Examination(NamedTuple):
             if tables.grade is Grade.OK:
                 yield from self._of_contents()
         except DatabaseError as error:
-            yield Finding("database", Grade.WRONG, str(error), "see that it is there and can be reached; check --db")
+            yield Finding(
+                "database", Grade.WRONG, str(error), "see that it is there and can be reached; check --db"
+            )
 
     def _of_contents(self) -> Iterator[Finding]:
         runners = self._runners()
@@ -75,7 +77,9 @@ class Examination(NamedTuple):
             self.sleep(self.watch)
         last, owned = {row.id: row for row in self.store.runners()}, self.inspection.owned()
         seen = [
-            SeenRunner(first[id], row, _is_stopped_here(row), owned.get(id, 0)) for id, row in last.items() if id in first
+            SeenRunner(first[id], row, _is_stopped_here(row), owned.get(id, 0))
+            for id, row in last.items()
+            if id in first
         ]
         # One that has joined or left meanwhile is in one of the looks, or owned something at one of them only.
         lost = {id: number for id, number in owned.items() if id in owned_first and id not in first | last}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloaca.authoring.keywords import names_nearest
 from cloaca.errors import RunnerError, WorkflowTimeoutError
@@ -17,8 +17,20 @@ from cloaca.runner.waiting import check_no_callback
 if TYPE_CHECKING:
     from cloaca.insights.entries import HistoryRecord
     from cloaca.insights.reasons import Explanation
-    from cloaca.runner.executions import Executions
     from cloaca.runner.waiting import Waiting
+
+
+class Verbs(Protocol):
+    """What can be done to an execution, and asked of it, by its id."""
+
+    def cancel(self, execution_id: str) -> None: ...
+    def pause(self, execution_id: str) -> None: ...
+    def resume(self, execution_id: str) -> None: ...
+    def retry(self, execution_id: str) -> None: ...
+    def delete(self, execution_id: str) -> None: ...
+    def fork(self, execution_id: str, from_task: str, context: Input = None) -> ExecutionHandle: ...
+    def get_history(self, execution_id: str) -> list[HistoryRecord]: ...
+    def explain(self, execution_id: str) -> Explanation: ...
 
 
 @names_nearest
@@ -30,9 +42,7 @@ class ExecutionHandle:
 
     __slots__ = ("_execution_id", "_executions", "_waiting", "_workflow_name")
 
-    def __init__(
-        self, execution_id: str, workflow_name: str, waiting: Waiting, executions: Executions
-    ) -> None:
+    def __init__(self, execution_id: str, workflow_name: str, waiting: Waiting, executions: Verbs) -> None:
         self._execution_id = execution_id
         self._workflow_name = workflow_name
         self._waiting = waiting

@@ -19,7 +19,21 @@ _WAL_WRITE = 120
 _WAL_READS = range(123, 128)
 _RESERVED = 0x40000001
 
-_NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "gluster", "lustre", "afs", "sshfs", "gfs", "ocfs", "beegfs", "drvfs")
+_NETWORK = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "ceph",
+    "gluster",
+    "lustre",
+    "afs",
+    "sshfs",
+    "gfs",
+    "ocfs",
+    "beegfs",
+    "drvfs",
+)
 
 
 class Lock(NamedTuple):
@@ -40,7 +54,10 @@ def holders(path: str) -> list[Holder]:
         for what in [_what(lock, _inodes(path))]
         if what and lock.pid != os.getpid()
     }
-    return [Holder(named(pid), what, None, f"end its transaction, or the process: kill {pid}") for pid, what in found.items()]
+    return [
+        Holder(named(pid), what, None, f"end its transaction, or the process: kill {pid}")
+        for pid, what in found.items()
+    ]
 
 
 def readers(path: str) -> list[str]:
@@ -78,7 +95,10 @@ def _locks() -> Iterator[Lock]:
 
 def network_file_system(path: str) -> str | None:
     """The kind of file system that a file lies on, if it is shared between hosts."""
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file,
+    ):
         kind = file_system(os.path.realpath(path), file)
         return kind if any(name in kind for name in _NETWORK) else None
     return None

@@ -67,7 +67,9 @@ class SqliteInspection:
     def _take_lock(self, patience: float) -> None:
         # On a connection that sets nothing: the journal mode is that of whoever works here.
         name = f"file:{quote(self._path)}?mode=rw"
-        with contextlib.closing(sqlite3.connect(name, uri=True, isolation_level=None, timeout=patience)) as db:
+        with contextlib.closing(
+            sqlite3.connect(name, uri=True, isolation_level=None, timeout=patience)
+        ) as db:
             db.execute("begin immediate")
             db.execute("rollback")
 
@@ -94,7 +96,11 @@ class SqliteInspection:
                 yield Damage(
                     "log",
                     f"the log {self._path}-wal has grown to {size >> 20} MiB: "
-                    + (f"read transactions of {readers} keep it" if readers else "no checkpoint has emptied it"),
+                    + (
+                        f"read transactions of {readers} keep it"
+                        if readers
+                        else "no checkpoint has emptied it"
+                    ),
                     "end transactions that read for long; the log is emptied when the last process closes the file",
                 )
 
@@ -102,7 +108,9 @@ class SqliteInspection:
         problems = [row[0] for row in self._rows(f"pragma quick_check({_SHOWN_PROBLEMS})") if row[0] != "ok"]
         if problems:
             yield Damage(
-                "integrity", f"{self._path} is damaged: {'; '.join(problems)}", "restore it from a copy, and check the disk"
+                "integrity",
+                f"{self._path} is damaged: {'; '.join(problems)}",
+                "restore it from a copy, and check the disk",
             )
 
     def owned(self) -> dict[str, int]:
@@ -142,4 +150,9 @@ class SqliteInspection:
 
 
 def _unknown(what: str) -> Holder:
-    return Holder("a process that cannot be seen from here", what, None, "look for it with fuser, and end its transaction")
+    return Holder(
+        "a process that cannot be seen from here",
+        what,
+        None,
+        "look for it with fuser, and end its transaction",
+    )

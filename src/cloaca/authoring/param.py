@@ -1,0 +1,39 @@
+"""One input that a workflow declares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cloaca.model.values import decode
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One declared input: a key of the initial context. ``default_text`` is its default as JSON, ``None`` without."""
+
+    name: str
+    type: Any
+    default_text: str | None = None
+
+    @property
+    def is_required(self) -> bool:
+        """Whether an input must have it."""
+        return self.default_text is None
+
+    @property
+    def default(self) -> Any:
+        """The default, a new one each time; ``None`` where it is required."""
+        return None if self.default_text is None else decode(self.default_text)
+
+    @property
+    def type_name(self) -> str:
+        """Its type as one writes it."""
+        return self.type.__qualname__ if type(self.type) is type else str(self.type).replace("typing.", "")
+
+    def schema(self) -> dict[str, Any]:
+        """Its type, and its default if it has one, as JSON Schema."""
+        import msgspec  # noqa: PLC0415 - only those who declare inputs pay for it
+
+        schema = msgspec.json.schema(self.type)
+        return schema if self.is_required else schema | {"default": self.default}
