@@ -196,6 +196,21 @@ def test_an_owner_that_is_nowhere_is_named(scene):
     )
 
 
+def test_an_owner_that_ends_it_and_leaves_between_two_reads_is_not_blamed(scene, monkeypatch):
+    execution, hand = scene.begun(nothing)
+    read = scene.bench.observer.runners
+
+    def runners():
+        if scene.bench.execution(execution).finished_at is None:
+            hand.end(hand.executor.jobs[0])
+            hand.turn()
+            hand.engine.ownership.leave()
+        return read()
+
+    monkeypatch.setattr(scene.bench.observer, "runners", runners)
+    assert str(scene.insights.explain(execution)) == "it has ended as Completed"
+
+
 def unbuildable(name):
     raise WorkflowValidationError("it is empty")
 

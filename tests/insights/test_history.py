@@ -2,6 +2,8 @@
 
 import cloaca
 from cloaca.insights.history import implied_status
+from cloaca.insights.service import Insights
+from tests.engine.bench import chain
 from tests.world import SOON, workflow_of
 
 
@@ -54,6 +56,7 @@ def test_an_execution_that_is_retried_tells_how_each_round_went(runner):
     assert history[4].details.get("error", history[3].details.get("error")) == {
         "type": "OSError", "message": "no route",
     }  # fmt: skip
+    assert history[7].text == "somebody retried it: round 2 began"
     assert implied_status(history) == "Completed"
     assert implied_status(history[:7]) == "Failed"
     assert implied_status(history[:8]) == "Running"
@@ -96,3 +99,33 @@ def test_who_has_claimed_it_first_is_told_once_it_is_known(runner):
         "task 'one', attempt 1, completed",
         "it ended as Completed",
     ]
+
+
+def test_attempts_that_were_stored_before_they_had_fences_come_after_the_first_claim(bench):
+    hand = bench.hand()
+    execution = hand.start(chain("a", "b"))
+    hand.run()
+    bench.database.rows("update cloaca_attempts set fence = 0 returning 1")
+    history = Insights(bench.observer).history(execution)
+    assert told(history) == [
+        ("Started", None), ("Claimed", None), ("AttemptCompleted", "a"), ("AttemptCompleted", "b"), ("Ended", None),
+    ]  # fmt: skip
+
+
+def test_each_runner_that_had_it_is_told_once_it_is_known(bench):
+    first = bench.hand()
+    execution = first.start(chain("a"))
+    first.engine.ownership.leave()
+    second = bench.hand()
+    second.engine.core.plan_of(chain("a"))
+    second.take_over()
+    bench.crash(second)
+    third = bench.hand()
+    third.engine.core.plan_of(chain("a"))
+    third.take_over()
+    third.turn()
+    texts = [record.text for record in Insights(bench.observer).history(execution)]
+    assert [text.replace(first.core.runner, "1").replace(second.core.runner, "2") for text in texts[:5]] == [
+        "runner 1 started an execution of workflow 'chain'", "runner 1 claimed it", "runner 1 gave it back",
+        "runner 2 claimed it", "runner 2 was taken for dead, and lost it",
+    ]  # fmt: skip

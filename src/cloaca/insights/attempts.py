@@ -29,7 +29,7 @@ _KINDS = {
 def entries_of_attempts(
     stored: Stored, events: Sequence[EventRow], conflicts: Sequence[ConflictRecord]
 ) -> list[list[Entry]]:
-    """For each fence, from 0 on, what was settled under it; conflicts come where the later of the two was settled."""
+    """For each fence, from 0 on, what was settled under it; a conflict comes right behind the later of the two."""
     eras: list[list[StoredAttempt]] = [[] for _ in range(stored.row.fence + 1)]
     for attempt in stored.attempts:
         # That one is suspected is noted under no fence, and is so now.
@@ -93,12 +93,20 @@ def _era(
     by_task: dict[str | None, list[int]] = {}
     for position, entry in enumerate(entries):
         by_task.setdefault(entry.task, []).append(position)
-    before = _before(stored.graph, entries, by_task)
+    ordered = in_order([entry.at for entry in entries], _before(stored.graph, entries, by_task))
+    rank = {position: number for number, position in enumerate(ordered)}
+    behind: dict[int, list[ConflictRecord]] = {}
     for conflict in conflicts:
         both = [*by_task.get(conflict.kept, ()), *by_task.get(conflict.lost, ())]
-        before[len(entries)] = both
-        entries.append(_clash(conflict, max(entries[position].at for position in both)))
-    return [entries[position] for position in in_order([entry.at for entry in entries], before)]
+        behind.setdefault(max(both, key=rank.__getitem__), []).append(conflict)
+    return [
+        entry
+        for position in ordered
+        for entry in (
+            entries[position],
+            *(_clash(one, entries[position].at) for one in behind.get(position, ())),
+        )
+    ]
 
 
 def _before(

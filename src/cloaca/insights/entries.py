@@ -122,8 +122,8 @@ def _first_owner(row: ExecutionRow, events: Sequence[EventRow]) -> str | None:
     return row.owner
 
 
-def told(event: EventRow) -> list[Entry]:
-    """What an event tells; a new round tells how the one before has ended, too."""
+def told(event: EventRow, round: int) -> list[Entry]:
+    """What an event tells; that of a new round, of this number, tells how the one before has ended, too."""
     details: dict[str, Any] = json.loads(event.details)
     kind = HistoryKind(event.kind)
     runner = details.get("runner")
@@ -136,7 +136,7 @@ def told(event: EventRow) -> list[Entry]:
             text = f"{_named(runner)} was taken for dead, and lost it"
         case HistoryKind.RETRIED:
             before = details["ended"]
-            again = Entry(event.at, kind, "somebody retried it: a new round began", details)
+            again = Entry(event.at, kind, f"somebody retried it: round {round} began", details)
             return [ended(before["finished_at"], before["status"], before["error"]), again]
         case _:
             text = f"somebody {kind.value.lower()} it"

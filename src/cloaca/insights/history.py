@@ -24,7 +24,7 @@ def history_of(stored: Stored, events: Iterable[EventRow]) -> list[HistoryRecord
     """The history of an execution, without gaps in its numbers."""
     # Events are read after the row, and may be newer.
     known = [event for event in events if event.fence <= stored.row.fence]
-    entries = [entry for era in _eras(stored, known) for entry in era]
+    entries = [entry for era in _eras(_with_fences(stored), known) for entry in era]
     if stored.row.finished_at is not None:
         entries.append(ended(stored.row.finished_at, stored.row.status, stored.row.error))
     return [
@@ -33,15 +33,26 @@ def history_of(stored: Stored, events: Iterable[EventRow]) -> list[HistoryRecord
     ]  # fmt: skip
 
 
+def _with_fences(stored: Stored) -> Stored:
+    """Attempts that were stored before they had fences come after the first claim; a fork has none but those it kept."""
+    if stored.row.forked_from is not None or not stored.row.fence:
+        return stored
+    return stored._replace(
+        attempts=[attempt._replace(fence=attempt.fence or 1) for attempt in stored.attempts]
+    )
+
+
 def _eras(stored: Stored, events: Sequence[EventRow]) -> list[list[Entry]]:
     row = stored.row
     eras: list[list[Entry]] = [[] for _ in range(row.fence + 1)]
     eras[0] = started(row, events)
     if row.fence and (claim := first_claim(row, events)):
         eras[1].append(claim)
+    round = 1
     for event in events:
+        round += event.kind == EventKind.RETRIED
         if event.kind != EventKind.FORKED:
-            eras[event.fence] += told(event)
+            eras[event.fence] += told(event, round)
     view = view_so_far(stored.graph, row.input, stored.attempts)
     conflicts = conflicts_of(stored.graph, view)
     for era, entries in zip(eras, entries_of_attempts(stored, events, conflicts), strict=True):

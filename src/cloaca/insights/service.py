@@ -83,15 +83,12 @@ class Insights:
         """Why an execution is not further."""
         from cloaca.insights.explain import Known, explanation  # noqa: PLC0415 - as above
 
-        stored = read_stored(self._store, execution_id)
-        known = Known(
-            self._store.steering.events(stored.row.id),
-            self._runners(),
-            self._code_of,
-            self._limit_of,
-            self._now(),
-        )
-        return explanation(stored, known)
+        stored, runners = read_stored(self._store, execution_id), self._runners()
+        if stored.row.owner not in (None, *runners):
+            # It may have ended or been handed over, and its runner have left, between the two reads.
+            stored, runners = read_stored(self._store, execution_id), self._runners()
+        events = self._store.steering.events(stored.row.id)
+        return explanation(stored, Known(events, runners, self._code_of, self._limit_of, self._now()))
 
     def diff(self, a: str, b: str) -> ExecutionDiff:
         """Where two executions part."""
