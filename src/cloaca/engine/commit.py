@@ -65,16 +65,22 @@ class Committer:
         tries, done = 0, False
         while turn.batch and not done:
             try:
-                self.losers |= self._once(turn.batch)
-                done = True
-            except Fenced as fenced:
-                self._lose(turn, fenced.executions)
+                done = self._commit_or_lose(turn, turn.batch)
             except RowRefused:
                 self._commit_in_parts(turn)
                 done = True
             except StoreUnavailable as unavailable:
                 tries += 1
                 self._try_later(turn, unavailable.error, tries)
+
+    def _commit_or_lose(self, turn: Turn, batch: Batch) -> bool:
+        """Commit a batch once; false where nothing was written, since some of it is not as this runner believed."""
+        try:
+            self.losers |= self._once(batch)
+        except Fenced as fenced:
+            self._lose(turn, fenced.executions)
+            return False
+        return True
 
     def _once(self, batch: Batch) -> dict[str, Existing]:
         """Commit a batch once; where the answer is lost, find it out before anything else happens."""
@@ -153,8 +159,11 @@ class Committer:
         """Some executions were steered, are not ours, or not as we believed: read them again."""
         for execution in executions:
             if not self._steering.refenced(execution, turn):
-                turn.drop({execution})
-                self._ownership.reload(execution)
+                self._reload(turn, execution)
+
+    def _reload(self, turn: Turn, execution: str) -> None:
+        turn.drop({execution})
+        self._ownership.reload(execution)
 
     # -- refused rows ----------------------------------------------------------------------------------------------
 
@@ -166,16 +175,14 @@ class Committer:
             part = parts.pop()
             batch = turn.batch.only(set().union(*part))
             try:
-                self.losers |= self._once(batch) if batch else {}
+                if batch and not self._commit_or_lose(turn, batch):
+                    parts.append(part)
             except RowRefused as why:
                 half = len(part) // 2
                 if half:
                     parts += [part[:half], part[half:]]
                 else:
                     refused.append((part[0], str(why)))
-            except Fenced as fenced:
-                self._lose(turn, fenced.executions)
-                parts.append(part)
             except StoreUnavailable as unavailable:
                 tries += 1
                 self._put_off(unavailable.error, tries)
@@ -203,7 +210,7 @@ class Committer:
             try:
                 go_back(self._core, turn, execution, _refusals(refused, execution, why))
             except DatabaseError:
-                self._lose(turn, {execution})
+                self._reload(turn, execution)
 
     # -- starting over ---------------------------------------------------------------------------------------------
 

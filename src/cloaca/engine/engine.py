@@ -345,7 +345,7 @@ class Engine:
             if self.core.observer is not None:
                 mark_ready(startable, self.core.clock.monotonic())
             self.core.executors.submit(startable)
-        self.suspects.act()
+        self.suspects.act(turn)
         for request in turn.starting:
             self.core.answer(request, self.committer.losers)
         self.core.store.announce(work=turn.leaves_work and self.core.crowded)

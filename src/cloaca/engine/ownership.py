@@ -18,6 +18,7 @@ from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.takeover import RELEASED_AT_ONCE, Takeover
 from cloaca.engine.turn import Turn
 from cloaca.errors import DatabaseError
+from cloaca.executors.job import execution_cancelled
 from cloaca.model.execution import ExecutionState, Failed, Failure, StoredAttempt
 from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from cloaca.model.restore import restore
@@ -258,6 +259,9 @@ class Ownership:
 
     def _adopt(self, execution: ClaimedExecution, turn: Turn) -> None:
         core = self._core
+        if execution.id in core.live:
+            # It was cancelled and started again by people of whom nobody has told this runner yet.
+            self._forget(execution.id, turn)
         plan = core.plans[core.plan_key(execution.structure, execution.version)]
         state = plan.state(
             execution.id, View.initial(_texts(execution.input)), owner=self._core.runner, fence=execution.fence,
@@ -275,6 +279,14 @@ class Ownership:
             core.observer.claimed(state.id, state.graph.name)
         for node in exhausted:
             self._charge(state, node, turn)
+
+    def _forget(self, execution_id: str, turn: Turn) -> None:
+        """Drop what is held of an execution under a claim that has ended."""
+        turn.drop({execution_id})
+        self._core.live.pop(execution_id, None)
+        self._core.paused.pop(execution_id, None)
+        self._core.executors.drop(execution_id, execution_cancelled)
+        self._core.completions.ended_elsewhere([execution_id])
 
     def _charge(self, state: ExecutionState, node: int, turn: Turn) -> None:
         """Fail a task that has brought its process down too often."""

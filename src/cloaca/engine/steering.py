@@ -20,6 +20,7 @@ from cloaca.executors.job import Job, execution_cancelled, lease_lost
 from cloaca.model.execution import READY, ExecutionState
 from cloaca.model.states import Status
 from cloaca.model.steering import Standing
+from cloaca.store.signals import StoreUnavailable
 
 logger = logging.getLogger("cloaca.engine")
 
@@ -55,7 +56,7 @@ class Steering:
 
     def heard(self, executions: Iterable[str], turn: Turn) -> None:
         """Look at these executions: somebody has steered them, or they are about to go on after a wait."""
-        held = [execution for execution in executions if execution in self._core.live]
+        held = [execution for execution in dict.fromkeys(executions) if execution in self._core.live]
         if not held:
             return
         try:
@@ -68,13 +69,16 @@ class Steering:
             self._follow(execution, standings.get(execution), turn)
 
     def refenced(self, execution: str, turn: Turn) -> bool:
-        """Whether the rows of a turn that were refused for an execution may be tried again, or are not there any more."""
+        """Whether the rows of a turn that were refused for an execution may be tried again, or are not there any more.
+
+        Raises:
+            StoreUnavailable: It cannot be told now; the rows, which hold what bodies have left, are kept.
+        """
         state = self._core.live.get(execution)
         try:
             standing = self._core.store.steering.standings([execution]).get(execution)
         except DatabaseError as error:
-            logger.warning("where execution %s stands cannot be read: %s", execution, error)
-            return False
+            raise StoreUnavailable(error) from error
         if state is None or (standing is not None and standing.fence <= state.fence):
             return False
         self._follow(execution, standing, turn)

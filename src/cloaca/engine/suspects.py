@@ -75,7 +75,7 @@ class Suspects:
 
     def look(self, turn: Turn) -> None:
         """Start the next suspect if none runs; let others run again when the probation is over."""
-        self._queue.extend(turn.suspects)
+        self._take_in(turn)
         now = self._core.clock.monotonic()
         if self._current is not None and self._is_over(self._current, turn, now):
             self._current, self._probation_ends = None, math.inf
@@ -93,6 +93,10 @@ class Suspects:
                 self._start(job, beside, turn, now)
             self._queue.popleft()
         self._patience_ends = math.inf
+
+    def _take_in(self, turn: Turn) -> None:
+        self._queue.extend(turn.suspects)
+        turn.suspects = []
 
     def _is_over(self, job: Job, turn: Turn, now: float) -> bool:
         """Whether others may run, and the next suspect start, beside or after this one."""
@@ -134,8 +138,12 @@ class Suspects:
             return self._patience_ends
         return min(self._probation_ends, self._core.clock.monotonic() + LOOK_AGAIN_SECONDS)
 
-    def act(self) -> None:
+    def act(self, turn: Turn) -> None:
         """After the commit: run the suspect whose start is on record, or let the others run."""
+        if turn.suspects:
+            # Some became ready in the commit, of an execution that was resumed meanwhile: they are looked at next.
+            self._take_in(turn)
+            self._patience_ends = self._core.clock.monotonic()
         starting, self._starting = self._starting, False
         if starting and self._current is not None and self._core.expects(self._current):
             self._watch.expect([self._current])

@@ -10,7 +10,8 @@ from cloaca.engine.suspects import backoff
 from cloaca.model.execution import StoredAttempt
 from cloaca.model.graph import Graph
 from cloaca.model.liveness import Liveness, Seen, Verdict
-from cloaca.store.rows import RunnerRow, SuspectRow
+from cloaca.model.rounds import DECIDED, decides, reopened
+from cloaca.store.rows import OwnedRow, RunnerRow, SuspectRow
 
 logger = logging.getLogger("cloaca.engine")
 
@@ -68,7 +69,7 @@ class Takeover:
             for execution in owned:
                 attempts = store.read_attempts(execution.id)
                 suspects += _suspects(
-                    execution.id,
+                    execution,
                     graphs[execution.structure],
                     attempts,
                     self._core.clock.now(),
@@ -78,42 +79,41 @@ class Takeover:
 
 
 def _suspects(
-    execution: str, graph: Graph, attempts: list[StoredAttempt], now: float, *, charged: bool
+    execution: OwnedRow, graph: Graph, attempts: list[StoredAttempt], now: float, *, charged: bool
 ) -> list[SuspectRow]:
     """The attempts of a dead runner's execution that may have been running when it died.
 
     Where the record shows one suspect running alone, it was that one and no other.
     """
     rows = []
-    for task, number, stored in _open_attempts(graph, attempts, now):
+    for task, number, stored in _open_attempts(graph, attempts, execution.round_fence, now):
         alone = stored is not None and stored.status == "Running" and stored.alone
         if charged and not alone:
             continue
         crashes = (stored.crashes if stored else 0) + 1
         charges = (stored.charges if stored else 0) + alone
-        rows.append(SuspectRow(execution, task, number, crashes, charges, now + backoff(crashes)))
+        rows.append(SuspectRow(execution.id, task, number, crashes, charges, now + backoff(crashes)))
     return rows
 
 
 def _open_attempts(
-    graph: Graph, attempts: list[StoredAttempt], now: float
+    graph: Graph, attempts: list[StoredAttempt], round_fence: int, now: float
 ) -> list[tuple[str, int, StoredAttempt | None]]:
     """Tasks whose dependencies are decided and that are not: id, attempt, and its row if there is one."""
-    latest: dict[str, StoredAttempt] = {}
+    by_node: dict[int, list[StoredAttempt]] = {}
     for stored in attempts:
-        latest[stored.task] = stored
-    decided = {
-        task for task, stored in latest.items()
-        if stored.status in ("Completed", "Skipped") or (stored.status == "Failed" and stored.retry_at is None)
-    }  # fmt: skip
+        by_node.setdefault(graph.index[stored.task], []).append(stored)
+    again = reopened(graph, by_node, round_fence)
+    latest = {node: rows[-1] for node, rows in by_node.items()}
+    decided = {node for node, last in latest.items() if node not in again and decides(last)}
     found: list[tuple[str, int, StoredAttempt | None]] = []
     for node, task in enumerate(graph.ids):
-        if task in decided or any(graph.ids[dep] not in decided for dep in graph.dependencies[node]):
+        if node in decided or any(dep not in decided for dep in graph.dependencies[node]):
             continue
-        stored_attempt = latest.get(task)
-        if stored_attempt is None:
+        last = latest.get(node)
+        if last is None:
             found.append((task, 1, None))
-        elif stored_attempt.retry_at is None or stored_attempt.retry_at <= now:
-            failed = stored_attempt.status == "Failed"
-            found.append((task, stored_attempt.attempt + failed, None if failed else stored_attempt))
+        elif last.retry_at is None or last.retry_at <= now or node in again:
+            is_over = last.status in DECIDED
+            found.append((task, last.attempt + is_over, None if is_over else last))
     return found

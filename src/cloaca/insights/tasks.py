@@ -45,11 +45,11 @@ def _again(graph: Graph, by_task: dict[str, list[Row]], round_fence: int) -> set
     """The nodes that an earlier round decided, and that are open in this one."""
     if not round_fence:
         return set()
-    latest = {
-        graph.index[task]: rows[-1] for task, rows in by_task.items()
-        if rows and isinstance(rows[-1], StoredAttempt)
-    }  # fmt: skip
-    return reopened(graph, latest, round_fence)
+    attempts = {
+        graph.index[task]: [row for row in rows if isinstance(row, StoredAttempt)]
+        for task, rows in by_task.items()
+    }
+    return reopened(graph, attempts, round_fence)
 
 
 def _task_record(

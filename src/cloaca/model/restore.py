@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 
 from cloaca.model.delta import Delta
 from cloaca.model.execution import (
-    CANCELLED,
     COMPLETED,
     FAILED,
     PENDING,
@@ -21,7 +20,7 @@ from cloaca.model.execution import (
     release,
 )  # fmt: skip
 from cloaca.model.graph import Graph
-from cloaca.model.rounds import reopened
+from cloaca.model.rounds import DECIDED, decides, last_before, reopened
 from cloaca.model.states import TaskStatus
 
 
@@ -33,16 +32,14 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
         whose last task was settled was finished in the same transaction.
     """
     decision = Decision()
-    latest: dict[int, StoredAttempt] = {}
+    by_node: dict[int, list[StoredAttempt]] = {}
     for stored in attempts:
-        node = state.graph.index[stored.task]
-        if stored.status in (COMPLETED, FAILED, SKIPPED, CANCELLED):
+        by_node.setdefault(state.graph.index[stored.task], []).append(stored)
+        if stored.status in DECIDED:
             state.history.append(_summary(state, stored))
-            if stored.fence < state.round_fence:
-                state.former[node] = max(stored.attempt, state.former.get(node, 0))
-        if node not in latest or stored.attempt >= latest[node].attempt:
-            latest[node] = stored
-    again = reopened(state.graph, latest, state.round_fence)
+    latest = {node: rows[-1] for node, rows in by_node.items()}
+    state.former = {node: last.attempt for node, last in last_before(by_node, state.round_fence).items()}
+    again = reopened(state.graph, by_node, state.round_fence)
     state.replays = _reads_an_open_task(state.graph, latest, again)
     for node in state.graph.order:
         last = latest.get(node)
@@ -50,8 +47,7 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
             _restore_node(state, node, last)
         if last is not None and state.status[node] is PENDING:
             # One that is skipped in the end, and never ready, takes a number of its own too.
-            is_over = last.status not in ("Running", "Suspect")
-            state.attempts[node] = last.attempt + is_over
+            state.attempts[node] = last.attempt + (last.status in DECIDED)
     for node, status in enumerate(state.status):
         if status is PENDING and not state.waiting[node]:
             _restore_open(state, node, latest.get(node), now, decision, is_again=node in again)
@@ -63,17 +59,12 @@ def _reads_an_open_task(graph: Graph, latest: Mapping[int, StoredAttempt], again
     behind: set[int] = set()
     for node in graph.order:
         stored = latest.get(node)
-        is_open = stored is None or node in again or not _decides(stored)
+        is_open = stored is None or node in again or not decides(stored)
         if is_open or any(dependency in behind for dependency in graph.dependencies[node]):
             behind.add(node)
             if not is_open:
                 return True
     return False
-
-
-def _decides(stored: StoredAttempt) -> bool:
-    is_final_failure = stored.status == FAILED and stored.retry_at is None
-    return is_final_failure or stored.status in (COMPLETED, SKIPPED)
 
 
 def _summary(state: ExecutionState, stored: StoredAttempt) -> AttemptRow:

@@ -6,22 +6,49 @@ whatever completed stays completed. What was cancelled before it was decided is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cloaca.model.execution import StoredAttempt
 from cloaca.model.graph import Graph
 from cloaca.model.states import TaskStatus
 
+Attempts = Mapping[int, Sequence[StoredAttempt]]
+"""By node, in the order of their numbers."""
 
-def reopened(graph: Graph, latest: Mapping[int, StoredAttempt], round_fence: int) -> set[int]:
-    """The nodes whose last attempt decided them in an earlier round, and which are open again in this one."""
+DECIDED = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED)
+"""Statuses of attempts of which nothing more will come."""
+
+
+def decides(stored: StoredAttempt) -> bool:
+    """Whether an attempt decides its task, unless a later round opens it again."""
+    is_final_failure = stored.status == TaskStatus.FAILED and stored.retry_at is None
+    return is_final_failure or stored.status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED)
+
+
+def reopened(graph: Graph, attempts: Attempts, round_fence: int) -> set[int]:
+    """The nodes whose last attempt decided them in an earlier round, and which are open again in this one.
+
+    What has become of others in this round does not matter: each claim in it finds the same.
+    """
+    former = last_before(attempts, round_fence)
+    return {node for node in _open_again(graph, former) if attempts[node][-1] is former[node]}
+
+
+def last_before(attempts: Attempts, round_fence: int) -> dict[int, StoredAttempt]:
+    """The last attempt at each node in the rounds before."""
+    former = {}
+    for node, rows in attempts.items():
+        for stored in rows:
+            if stored.fence < round_fence and stored.status in DECIDED:
+                former[node] = stored
+    return former
+
+
+def _open_again(graph: Graph, former: Mapping[int, StoredAttempt]) -> set[int]:
     found: set[int] = set()
-    for node in graph.order:
-        stored = latest.get(node)
-        if stored is None or stored.fence >= round_fence:
-            continue
+    for node, stored in ((node, former[node]) for node in graph.order if node in former):
         if stored.status == TaskStatus.FAILED:
-            is_open = stored.retry_at is not None or not is_handled(graph, node, latest)
+            is_open = stored.retry_at is not None or not is_handled(graph, node, former)
         else:
             is_open = stored.status == TaskStatus.SKIPPED and any(
                 dependency in found for dependency in graph.dependencies[node]

@@ -119,6 +119,7 @@ class OwnedRow(NamedTuple):
     id: str
     structure: str
     fence: int
+    round_fence: int
 
 
 class ClaimedExecution(NamedTuple):

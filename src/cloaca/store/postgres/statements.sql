@@ -24,6 +24,10 @@ select id, epoch, turn, host, pid, joined_at,
     ) end
 from cloaca.runners order by joined_at;
 
+-- name: forget_runner
+-- It owns nothing any more, so that nobody notes anything for it from here on.
+delete from cloaca.steered where runner = %s;
+
 -- name: leave_runner
 delete from cloaca.runners where id = %s;
 
@@ -117,7 +121,7 @@ select coalesce(array_agg(id) filter (where watched), '{}'), cloaca.demand(count
 select id from cloaca.executions where id = %s and owner = %s and fence = %s and num_nulls(finished_at) = 1;
 
 -- name: read_owned
-select id, structure, fence from cloaca.executions
+select id, structure, fence, round_fence from cloaca.executions
 where owner = %s and finished_at is null
 order by exists (
     select 1 from cloaca.attempts a where a.execution_id = executions.id and a.status = 'Running' and a.alone

@@ -46,7 +46,9 @@ select 1 from cloaca.events where execution_id = %s and fence = %s and kind = %s
 select fence, kind, at, details from cloaca.events where execution_id = %s order by fence;
 
 -- name: note_steered
-insert into cloaca.steered (runner, execution_id) values (%s, %s) on conflict do nothing;
+-- One that is there is locked: its runner, which is about to forget it, waits, and then sees this change too.
+insert into cloaca.steered (runner, execution_id) values (%s, %s)
+on conflict (runner, execution_id) do update set runner = excluded.runner;
 
 -- name: read_steered
 select execution_id from cloaca.steered where runner = %s;

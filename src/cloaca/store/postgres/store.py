@@ -119,7 +119,7 @@ class PostgresStore:
 
     def leave(self) -> None:
         with self._answered() as db:
-            db.execute(self._sql["leave_runner"], (self._runner,))
+            self._leave(db, self._runner)
         self.forsake()
 
     def forsake(self) -> None:
@@ -256,7 +256,11 @@ class PostgresStore:
         self._turn_of(write)
 
     def bury(self, runner: str) -> None:
-        self._turn_of(lambda db: self._execute(db, "leave_runner", (runner,)))
+        self._turn_of(lambda db: self._leave(db, runner))
+
+    def _leave(self, db: Connection, runner: str) -> None:
+        for name in ("forget_runner", "leave_runner"):
+            db.execute(self._sql[name], (runner,))
 
     def waiting_structures(self) -> list[tuple[str, str]]:
         return self._read("list_waiting")

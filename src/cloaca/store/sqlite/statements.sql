@@ -6,6 +6,10 @@ insert into cloaca_runners (id, host, pid, joined_at) values (?, ?, ?, ?);
 -- name: list_runners
 select id, epoch, turn, host, pid, joined_at from cloaca_runners order by joined_at;
 
+-- name: forget_runner
+-- It owns nothing any more, so that nobody notes anything for it from here on.
+delete from cloaca_steered where runner = ?;
+
 -- name: leave_runner
 delete from cloaca_runners where id = ?;
 
@@ -67,7 +71,7 @@ where id = ?4 and owner = ?5 and fence = ?6 and finished_at is null;
 select id from cloaca_executions where id = ?1 and owner = ?2 and fence = ?3 and finished_at is null;
 
 -- name: read_owned
-select id, structure, fence from cloaca_executions
+select id, structure, fence, round_fence from cloaca_executions
 where owner = ?1 and finished_at is null
 order by exists (
     select 1 from cloaca_attempts where execution_id = cloaca_executions.id and status = 'Running' and alone = 1

@@ -109,7 +109,7 @@ class SqliteStore:
         self._turn_of(lambda _: None)
 
     def leave(self) -> None:
-        self._write(lambda db: db.execute(SQL["leave_runner"], (self._runner,)))
+        self._write(lambda db: _leave(db, self._runner))
         self.forsake()
 
     def forsake(self) -> None:
@@ -208,7 +208,7 @@ class SqliteStore:
         self._turn_of(write)
 
     def bury(self, runner: str) -> None:
-        self._turn_of(lambda db: db.execute(SQL["leave_runner"], (runner,)))
+        self._turn_of(lambda db: _leave(db, runner))
         if self._locks:
             self._locks.drop(runner)
 
@@ -478,6 +478,11 @@ class SqliteStore:
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _leave(db: sqlite3.Connection, runner: str) -> None:
+    for name in ("forget_runner", "leave_runner"):
+        db.execute(SQL[name], (runner,))
 
 
 def _losers(db: sqlite3.Connection, batch: Batch) -> dict[str, Existing]:
