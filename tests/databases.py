@@ -33,8 +33,12 @@ create table violations (what text, execution_id text);
 create trigger fence_shrinks after update on cloaca_executions
 when new.fence < old.fence or (new.owner is not null and new.owner is not old.owner and new.fence <= old.fence)
 begin insert into violations values ('I2: a fence that did not grow', old.id); end;
-create trigger execution_ends_twice after update on cloaca_executions when old.finished_at is not null
-    and not (new.round = old.round + 1 and new.fence = old.fence + 1 and old.status in ('Failed', 'Cancelled'))
+create trigger steered_without_a_fence after update on cloaca_executions
+when new.status <> old.status and new.status not in ('Completed', 'Failed') and new.fence <= old.fence
+begin insert into violations values ('I2: steered under an old fence', old.id); end;
+create trigger execution_ends_twice after update on cloaca_executions
+when old.finished_at is not null and (
+    new.finished_at is not null or new.round <> old.round + 1 or old.status not in ('Failed', 'Cancelled'))
 begin insert into violations values ('I5: a finished execution was changed', old.id); end;
 create trigger execution_vanishes after delete on cloaca_executions when old.finished_at is null
 begin insert into violations values ('I5: an open execution was deleted', old.id); end;
@@ -44,6 +48,17 @@ begin insert into violations values ('I3: a settled attempt was changed', old.ex
 create trigger attempt_after_the_end after insert on cloaca_attempts
 when (select finished_at from cloaca_executions where id = new.execution_id) is not null
 begin insert into violations values ('I5: an attempt after the end', new.execution_id); end;
+create trigger attempt_changed_after_the_end after update on cloaca_attempts
+when new.status <> 'Cancelled'
+    and (select finished_at from cloaca_executions where id = new.execution_id) is not null
+begin insert into violations values ('I5: an attempt changed after the end', new.execution_id); end;
+create trigger events_with_a_gap after insert on cloaca_events
+when new.fence > 2
+    and not exists (select 1 from cloaca_events where execution_id = new.execution_id and fence = new.fence - 1)
+begin insert into violations values ('I11: a gap before an event', new.execution_id); end;
+create trigger orphaned_event after insert on cloaca_events
+when not exists (select 1 from cloaca_executions where id = new.execution_id)
+begin insert into violations values ('I11: an event of nothing', new.execution_id); end;
 """
 """Watch every transaction of every runner from inside the database."""
 
@@ -57,7 +72,18 @@ end $$;
 create function public.note_after_the_end() returns trigger language plpgsql as $$
 begin
     if (select finished_at from cloaca.executions where id = new.execution_id) is not null then
-        insert into public.violations values ('I5: an attempt after the end', new.execution_id);
+        insert into public.violations values (tg_argv[0], new.execution_id);
+    end if;
+    return null;
+end $$;
+create function public.note_event() returns trigger language plpgsql as $$
+begin
+    if new.fence > 2
+        and not exists (select 1 from cloaca.events where execution_id = new.execution_id and fence = new.fence - 1) then
+        insert into public.violations values ('I11: a gap before an event', new.execution_id);
+    end if;
+    if not exists (select 1 from cloaca.executions where id = new.execution_id) then
+        insert into public.violations values ('I11: an event of nothing', new.execution_id);
     end if;
     return null;
 end $$;
@@ -65,17 +91,26 @@ create trigger fence_shrinks after update on cloaca.executions for each row
 when (new.fence < old.fence
     or (new.owner is not null and new.owner is distinct from old.owner and new.fence <= old.fence))
 execute function public.note('I2: a fence that did not grow', 'id');
+create trigger steered_without_a_fence after update on cloaca.executions for each row
+when (new.status <> old.status and new.status not in ('Completed', 'Failed') and new.fence <= old.fence)
+execute function public.note('I2: steered under an old fence', 'id');
 create trigger execution_ends_twice after update on cloaca.executions for each row
-when (old.finished_at is not null
-    and not (new.round = old.round + 1 and new.fence = old.fence + 1 and old.status in ('Failed', 'Cancelled')))
+when (old.finished_at is not null and (
+    new.finished_at is not null or new.round <> old.round + 1 or old.status not in ('Failed', 'Cancelled')))
 execute function public.note('I5: a finished execution was changed', 'id');
-create trigger execution_vanishes after delete on cloaca.executions for each row when (old.finished_at is null)
+create trigger execution_vanishes after delete on cloaca.executions for each row
+when (old.finished_at is null)
 execute function public.note('I5: an open execution was deleted', 'id');
 create trigger attempt_ends_twice after update on cloaca.attempts for each row
 when (old.status in ('Completed', 'Failed', 'Skipped', 'Cancelled'))
 execute function public.note('I3: a settled attempt was changed', 'execution_id');
 create trigger attempt_after_the_end after insert on cloaca.attempts for each row
-execute function public.note_after_the_end();
+execute function public.note_after_the_end('I5: an attempt after the end');
+create trigger attempt_changed_after_the_end after update on cloaca.attempts for each row
+when (new.status <> 'Cancelled')
+execute function public.note_after_the_end('I5: an attempt changed after the end');
+create trigger events_in_order after insert on cloaca.events for each row
+execute function public.note_event();
 """
 
 EVERYTHING = (

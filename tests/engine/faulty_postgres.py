@@ -4,10 +4,12 @@ No commit is ever in limbo here: who asks for the turn waits for the backend tha
 """
 
 import contextlib
+from functools import cached_property
 
 import psycopg
 
 from cloaca.errors import DatabaseError
+from cloaca.store.postgres.steering import PostgresSteering
 from cloaca.store.postgres.store import BEGIN, PostgresStore
 from tests.databases import believing
 from tests.engine.faults import AT_ANSWER, AT_BEGIN, AT_COMMIT, AT_READ, Crash, Faults
@@ -92,6 +94,27 @@ class FaultyConnection:
         return psycopg.OperationalError("server closed the connection unexpectedly")
 
 
+class FaultyVerb(FaultyConnection):
+    """The readers' connection, on which people steer in transactions of their own."""
+
+    def __init__(self, db, store):
+        super().__init__(db, store)
+        # This connection holds no lock that outlasts it: whoever needs its rows waits for its backend.
+        self._gone = lambda: None
+
+    def execute(self, sql, parameters=None, **options):
+        if sql == BEGIN:
+            self._begin()
+            self._in_turn = True
+        elif not self._in_turn and self._faults.next(AT_READ):
+            raise DatabaseError("the server closed the connection unexpectedly")
+        if sql == "commit":
+            done = self._commit(sql, parameters)
+            self._faults.commits += 1
+            return done
+        return self._db.execute(sql, parameters, **options)
+
+
 class FaultyPostgresStore(PostgresStore):
     """A store whose driver fails."""
 
@@ -99,13 +122,24 @@ class FaultyPostgresStore(PostgresStore):
         self.faults = faults or Faults()
         self.joined = []
         self.database = database
+        self.between = lambda: None
+        """Called before each read that is no part of a turn's transaction: others may do something there."""
         super().__init__(database.url)
         believing(self)
 
     def _connection(self):
         return FaultyConnection(super()._connection(), self)
 
+    @cached_property
+    def steering(self):
+        return PostgresSteering(self._steer, schema=self.url.schema)
+
+    def _steer(self, work):
+        self.between()
+        return self._ask(lambda db: work(FaultyVerb(db, self)))
+
     def _read(self, name, parameters=()):
+        self.between()
         if self.faults.next(AT_READ):
             raise DatabaseError("the server closed the connection unexpectedly")
         return super()._read(name, parameters)

@@ -1,10 +1,12 @@
 """The real SQLite store on a real file, with faults injected between it and the driver."""
 
+import contextlib
 import sqlite3
 
 from cloaca.errors import DatabaseError
 from cloaca.store.sqlite import locks
 from cloaca.store.sqlite.connection import connect
+from cloaca.store.sqlite.steering import SqliteSteering
 from cloaca.store.sqlite.store import SQL, SqliteStore
 from tests.engine.faults import AT_ANSWER, AT_BEGIN, AT_COMMIT, AT_READ, Crash, Faults
 
@@ -28,6 +30,10 @@ class FaultyConnection:
     @property
     def in_transaction(self):
         return self._db.in_transaction
+
+    @property
+    def total_changes(self):
+        return self._db.total_changes
 
     def execute(self, sql, parameters=()):
         if sql == "commit":
@@ -72,15 +78,30 @@ class FaultySqliteStore(SqliteStore):
     def __init__(self, database, faults=None):
         self.faults = faults or Faults()
         self.joined = []
+        self.between = lambda: None
+        """Called before each read that is no part of a turn's transaction: others may do something there."""
         super().__init__(database.url)
 
     def _connection(self):
         return FaultyConnection(super()._connection(), self.faults)
 
+    @contextlib.contextmanager
+    def _own_connection(self):
+        with super()._own_connection() as own:
+            yield FaultyConnection(own, self.faults)
+
+    @property
+    def steering(self):
+        return SqliteSteering(self._own_transaction, self._read_statement)
+
     def _read(self, name, parameters=()):
+        return self._read_statement(SQL[name], parameters)
+
+    def _read_statement(self, statement, parameters):
+        self.between()
         if self.faults.next(AT_READ):
             raise DatabaseError("disk I/O error")
-        return super()._read(name, parameters)
+        return super()._fetch(statement, parameters)
 
     def join(self, runner, now):
         self.joined.append(runner)

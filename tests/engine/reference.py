@@ -14,6 +14,9 @@ class End(NamedTuple):
     error: str | None
 
 
+SKIPPED = End("Skipped", 0, None)
+
+
 class Expected(NamedTuple):
     tasks: dict
     status: str
@@ -34,7 +37,11 @@ def expected(run):
     graph = run.plan.workflow.graph
     tasks = {}
     for node in graph.order:
-        tasks[graph.ids[node]] = end_of(run, node) if runs(run, node, tasks) else End("Skipped", 0, None)
+        task = graph.ids[node]
+        if task in run.past.ends:
+            tasks[task] = run.past.ends[task]
+        else:
+            tasks[task] = end_of(run, node) if runs(run, node, tasks) else SKIPPED
     return outcome(run, tasks)
 
 
@@ -66,6 +73,7 @@ def handled(run, task, tasks):
     """Whether a task completed that was to run where this one failed."""
     return any(
         task in dependencies
+        and child in tasks
         and tasks[child].status == "Completed"
         and asks_for_failure(rule_of(run, child), task)
         for child, dependencies in run.plan.workflow.dependencies.items()
@@ -86,14 +94,16 @@ def rule_of(run, task):
 
 
 def end_of(run, node):
+    """Retries are counted anew in each round, and attempts are not."""
     policy = run.plan.retries[node]
-    attempt = 1
+    tried = run.past.tried.get(run.plan.workflow.graph.ids[node], 0)
+    attempt = tried + 1
     while True:
         fate = run.fate(node, attempt)
         if fate == "ok":
             return End("Completed", attempt, None)
         is_tried_again = policy is not None and policy.condition.matches(f"{ERRORS[fate]}: attempt {attempt}")
-        if fate in ("kill", "poison") or not is_tried_again or attempt > policy.max_attempts:
+        if fate in ("kill", "poison") or not is_tried_again or attempt - tried > policy.max_attempts:
             return End("Failed", attempt, ERRORS[fate])
         attempt += 1
 
@@ -108,4 +118,6 @@ def model(run, tasks):
     left_nothing = {
         node for node, task in enumerate(graph.ids) if task in tasks and tasks[task].status != "Completed"
     }
-    return test_fan_in.Model(test_fan_in.Workflow(graph, run.plan.programs, left_nothing, run.initial))
+    made = test_fan_in.Model(test_fan_in.Workflow(graph, run.plan.programs, left_nothing, run.initial))
+    made.changes.update(run.past.changes)
+    return made

@@ -41,8 +41,16 @@ class Plan(NamedTuple):
     timeouts: list
 
 
+class Past(NamedTuple):
+    """What was before: how tasks have ended that stay so, what they left by node, and how often each was tried."""
+
+    ends: dict
+    changes: dict
+    tried: dict
+
+
 class Run(NamedTuple):
-    """An execution: ``fates`` says for each task how its attempts end, the last of them for all that follow.
+    """An execution, or one round of it: ``fates`` says for each task how its attempts end, the last of them for all that follow.
 
     ok and fail end as they say; hang never ends; late ends after its limit; kill brings the process down; poison
     leaves what the database refuses.
@@ -52,6 +60,11 @@ class Run(NamedTuple):
     plan: Plan
     initial: dict
     fates: list
+    past: Past = Past({}, {}, {})
+
+    @property
+    def is_poisoned(self):
+        return any("poison" in fates for fates in self.fates)
 
     def fate(self, node, attempt):
         fates = self.fates[node]

@@ -23,7 +23,7 @@ def run_schedule(random, database, *, faulty=True):
     Raises:
         Violation: Something that must hold did not.
     """
-    world = World(random, database, Witness(database))
+    world = World(random, database, Witness(database), faulty=faulty)
     try:
         world.populate(make_scenario(random, world.begin, deadly=faulty))
         for _ in range(random.randint(10, 60)):
@@ -36,6 +36,7 @@ def run_schedule(random, database, *, faulty=True):
     finally:
         for runner in world.runners:
             runner.store.die()
+        world.steering.close()
     return world
 
 
@@ -46,7 +47,7 @@ def act(world, *, faulty):
         world.join()
         return
     runner = random.choice(world.runners)
-    kind = random.randrange(100)
+    kind = random.randrange(108 if world.is_steered else 100)
     if kind < 35:
         world.turn(runner, runner.messages(random.choice([1, 3, 100])))
     elif kind < 50:
@@ -61,8 +62,10 @@ def act(world, *, faulty):
         start(world, runner)
     elif kind < 93:
         world.tick(random.choice([0.001, 0.02, 0.2, 1.0, 7.0]))
-    elif faulty:
+    elif kind < 100 and faulty:
         disturb(world, runner)
+    elif kind >= 100:
+        steer(world, runner)
 
 
 def end_one(world, runner):
@@ -77,6 +80,13 @@ def start(world, runner):
         world.start_some(runner)
     elif keyed:
         world.ask([world.random.choice(keyed)], runner)
+
+
+def steer(world, runner):
+    if world.random.random() < 0.5:
+        world.steering.from_inside(runner)
+    else:
+        world.steering.from_outside()
 
 
 def disturb(world, runner):
@@ -118,9 +128,11 @@ def may_crash(world):
 def settle_down(world):
     """No more faults: everything that was started must come to its end, woken only as the engine asks to be."""
     world.faults.coming.clear()
+    world.is_steered = False
     for _ in range(2000):
         if not world.runners:
             world.join()
+        world.steering.resume_all()
         move_bodies(world)
         take_turns(world)
         if not world.witness.unfinished() and not world.outcomes and not unanswered(world):
@@ -183,3 +195,5 @@ def leave(world):
     world.shut_down(world.runners[0])
     rows = world.witness.rows("select id from cloaca_runners")
     world.witness.demand(not rows, "runners that have left are still there", rows)
+    rows = world.witness.rows("select runner, execution_id from cloaca_steered")
+    world.witness.demand(not rows, "what is noted for runners that have left is still there", rows)

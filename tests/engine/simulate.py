@@ -72,6 +72,7 @@ def count(world, totals):
     totals["commits"] += world.faults.commits
     totals["faults"] += world.faults.happened
     totals["crashes"] += world.crashes
+    totals["verbs"] += world.steering.done
 
 
 def report(totals, seconds, failures):

@@ -3,8 +3,19 @@
 import re
 
 from cloaca.insights import read_record
-from tests.engine.reference import End, end_of, expected, outcome, runs
+from tests.engine.reference import End, end_of, expected, final_context, outcome, runs
+from tests.engine.rounds import (
+    attempts_of,
+    check_prefix,
+    end_in,
+    ends_of,
+    events_of,
+    is_unordered,
+    rounds_of,
+)
 from tests.insights.agreement import check_history
+
+OPEN = End("Open", 0, None)
 
 
 class Violation(AssertionError):
@@ -18,6 +29,10 @@ class Witness:
         self.database = database
         self.acknowledged = {}
         self.refused = set()
+        self.deleted = set()
+        """Executions that somebody has deleted, or tried to without an answer."""
+        self.steered_at = {}
+        """By execution: the number of the last verb."""
 
     def rows(self, sql, *parameters):
         return self.database.rows(sql, *parameters)
@@ -28,32 +43,36 @@ class Witness:
 
     # -- at every moment -----------------------------------------------------------------------------------------------
 
-    def submitted(self, jobs, run_of):
+    def submitted(self, jobs, run_of, runner):
         """I4: a body is handed out only after the commits of all it depends on, and only if its rule holds."""
         for job in jobs:
-            found = self.rows("select 1 from cloaca_executions where id = ?", job.execution_id)
+            found = self.rows("select fence from cloaca_executions where id = ?", job.execution_id)
+            if not found and self.was_steered_in_this_turn(job, runner):
+                continue
             self.demand(found, "I4: submitted before its execution was committed", job)
-            decided = self.decided(job.execution_id)
-            self.demand(
-                set(job.task.dependencies) <= set(decided),
-                "I4: submitted before its dependencies",
-                job,
-                decided,
-            )
-            self.demand(
-                runs(run_of[job.execution_id], job.node, decided),
-                "I4: submitted against its rule",
-                job,
-                decided,
-            )
+            state = runner.engine.core.live[job.execution_id]
+            if found[0][0] != state.fence:
+                steered = self.was_steered_in_this_turn(job, runner)
+                self.demand(steered, "handed out after it was steered", job, found, state.fence)
+                continue
+            self.check_submitted(job, run_of[job.execution_id])
 
-    def decided(self, execution):
-        """The tasks of an execution that have ended, by id."""
-        rows = self.rows(
-            "select task, status from cloaca_attempts where execution_id = ? and retry_at is null "
-            "and status in ('Completed', 'Failed', 'Skipped')", execution
-        )  # fmt: skip
-        return {task: End(status, 0, None) for task, status in rows}
+    def was_steered_in_this_turn(self, job, runner):
+        """A turn that writes nothing of an execution does not see what comes while it is taken."""
+        return self.steered_at.get(job.execution_id, -1) >= runner.turn_began or runner.is_outlived
+
+    def check_submitted(self, job, run):
+        run, rows = self.last_round(job.execution_id, run)
+        decided = run.past.ends | ends_of(rows)
+        early = set(job.task.dependencies) - set(decided)
+        self.demand(not early, "I4: submitted before its dependencies", job, decided)
+        self.demand(job.task.id not in decided, "I5: submitted although it is decided", job, decided)
+        fits = is_unordered(run) or runs(run, job.node, decided)
+        self.demand(fits, "I4: submitted against its rule", job, decided)
+
+    def last_round(self, execution, run):
+        """The run of the round that an execution is in, and its rows."""
+        return rounds_of(run, attempts_of(self, execution), events_of(self, execution))[-1]
 
     def began(self, job, runner, before, is_poisoned):
         """I7, I8: a body runs again only where its runner went; nothing begins beside a suspect that runs alone."""
@@ -63,6 +82,7 @@ class Witness:
             job,
             runner.engine.core.runner,
         )
+        self.check_not_steered(job, runner)
         alone = self.rows(
             "select execution_id, task from cloaca_attempts a join cloaca_executions e on e.id = a.execution_id "
             "where owner = ? and a.status = 'Running' and alone", runner.engine.core.runner
@@ -70,6 +90,29 @@ class Witness:
         beside = set(alone) - {(job.execution_id, job.task.id)}
         beside = {(execution, task) for execution, task in beside if not is_poisoned(execution)}
         self.demand(not beside, "a body began beside a suspect that runs alone", job, beside)
+
+    def check_not_steered(self, job, runner):
+        """What was steered begins only where the runner has not heard of it yet, and had handed the body out before.
+
+        Where it has heard, nothing begins of what is paused but a suspect whose start was on record, and nothing at all
+        of what was cancelled, deleted or started again.
+        """
+        state = runner.engine.core.live.get(job.execution_id)
+        self.demand(state is not None and state.claim == job.claim, "a body began of what is not held", job)
+        found = self.rows("select status, owner, fence from cloaca_executions where id = ?", job.execution_id)
+        if not found or found[0][2] > state.fence:
+            return
+        [(status, owner, _)] = found
+        rows = [row for row in attempts_of(self, job.execution_id) if row.task == job.task.id]
+        noted = any(row.attempt == job.attempt and row.status == "Running" for row in rows)
+        self.demand(owner == runner.engine.core.runner, "a body began of what is another's", job, found)
+        self.demand(status == "Running" or noted, "a body began of what is paused", job, found)
+        completed = any(row.status == "Completed" for row in rows)
+        self.demand(not completed, "I5: a body began that had completed", job, rows)
+
+    def deleting(self, execution):
+        """Somebody may delete it: what is gone and was never acknowledged to be is not lost."""
+        self.deleted.add(execution)
 
     def answered(self, asked, answer):
         self.demand(len(asked.answers) == 1, "a request was answered twice", asked.answers)
@@ -79,7 +122,7 @@ class Witness:
                 continue
             execution = answer[new.id].id if new.id in answer else new.id
             found = self.rows("select 1 from cloaca_executions where id = ?", execution)
-            self.demand(found, "I1: acknowledged and not there", execution)
+            self.demand(found or execution in self.deleted, "I1: acknowledged and not there", execution)
             self.acknowledged[execution] = run
 
     # -- at the end ----------------------------------------------------------------------------------------------------
@@ -97,9 +140,8 @@ class Witness:
 
     def judge_starts(self, world):
         there = {execution for (execution,) in self.rows("select id from cloaca_executions")}
-        self.demand(
-            there >= set(self.acknowledged), "I1: acknowledged and gone", set(self.acknowledged) - there
-        )
+        gone = set(self.acknowledged) - there - self.deleted
+        self.demand(not gone, "I1: acknowledged and gone", gone)
         self.demand(not there & self.refused, "I1: refused and there", there & self.refused)
         keyed = [run.number for execution in there if (run := world.run_of[execution]).number % 2]
         self.demand(len(keyed) == len(set(keyed)), "I1: one key, two executions", sorted(keyed))
@@ -112,21 +154,60 @@ class Witness:
     def judge_execution(self, execution, run, store):
         check_history(store, execution)
         record = read_record(store, execution, code_of=lambda name: None)
-        found = {task: self.end_of(execution, task, record) for task in record.tasks}
-        if any("poison" in fates for fates in run.fates):
-            self.judge_poisoned(execution, run, found)
-            wanted = outcome(run, found)
-        else:
+        attempts, events = attempts_of(self, execution), events_of(self, execution)
+        self.judge_events(execution, events)
+        self.judge_kept(execution, run, attempts)
+        for (before, rows), ended in zip(
+            rounds_of(run, attempts, events), endings(events, record), strict=True
+        ):
+            self.judge_round(execution, before, rows, ended)
+        last, rows = rounds_of(run, attempts, events)[-1]
+        ends = last.past.ends | ends_of(rows)
+        shown = {task: end.status for task, end in ends.items()}
+        told = {task: one.status.value for task, one in record.tasks.items() if task in ends}
+        self.demand(told == shown, "I11: tasks are shown otherwise", execution, told, shown)
+        if run.is_poisoned:
+            self.judge_poisoned(execution, run, ends)
+        self.judge_result(execution, last, ends, record)
+
+    def judge_events(self, execution, events):
+        """I11: each fence after the first has an event."""
+        [(fence,)] = self.rows("select fence from cloaca_executions where id = ?", execution)
+        fences = [event[0] for event in events]
+        first = fences[0] if fences else fence + 1
+        self.demand(first in (1, 2), "I11: events begin late", execution, fence, events)
+        self.demand(fences == list(range(first, fence + 1)), "I11: a gap", execution, fence, events)
+
+    def judge_kept(self, execution, run, attempts):
+        """A fork keeps what it should and no more."""
+        kept = {row.task: end_in(row) for row in attempts if not row.fence and row.decides}
+        self.demand(kept == run.past.ends, "a fork kept something else", execution, kept, run.past.ends)
+
+    def judge_round(self, execution, run, rows, ended):
+        if run.is_poisoned:
+            return
+        check_prefix(run, rows, self.demand)
+        if ended == "Cancelled":
+            return
+        found = run.past.ends | ends_of(rows)
+        self.demand(set(found) == set(run.plan.workflow.graph.ids), "I6: tasks are open", execution, found)
+        if not is_unordered(run):
             wanted = expected(run)
-        self.demand(found == wanted.tasks, "I9: tasks", execution, found, wanted.tasks)
+            self.demand(found == wanted.tasks, "I9: tasks", execution, found, wanted.tasks)
+            self.demand(ended == wanted.status, "I9: status", execution, ended, wanted.status)
+
+    def judge_result(self, execution, run, ends, record):
+        if is_unordered(run):
+            return
+        undecided = {task: OPEN for task in run.plan.workflow.graph.ids if task not in ends}
+        context = final_context(run, ends | undecided)
+        self.demand(record.context == context, "I9: context", execution, record.context, context)
+        if record.status == "Cancelled":
+            return
+        wanted = outcome(run, ends)
         self.demand(record.status == wanted.status, "I9: status", execution, record.status, wanted.status)
         failed = re.findall(r"task '(\w+)' failed", record.error_message or "")
-        self.demand(
-            failed == wanted.failed, "I9: error message", execution, record.error_message, wanted.failed
-        )
-        self.demand(
-            record.context == wanted.context, "I9: context", execution, record.context, wanted.context
-        )
+        self.demand(failed == wanted.failed, "I9: error message", execution, failed, wanted.failed)
 
     def judge_poisoned(self, execution, run, found):
         """What a task leaves is refused together with what others of its execution leave in the same turn."""
@@ -139,22 +220,7 @@ class Witness:
                 not ran or taken_down or end == end_of(run, node), "I9: poisoned", execution, task, end
             )
 
-    def end_of(self, execution, task, record):
-        rows = self.rows(
-            "select attempt, status from cloaca_attempts where execution_id = ? and task = ? order by attempt", execution, task
-        )  # fmt: skip
-        status = record.tasks[task].status.value
-        if status == "Skipped":
-            # One whose runner died before its rule was asked is skipped in place of the suspect.
-            self.demand(
-                rows in ([(0, "Skipped")], [(1, "Skipped")]),
-                "I3: rows of a skipped task",
-                execution,
-                task,
-                rows,
-            )
-            return End(status, 0, None)
-        settled = [attempt for attempt, settled in rows if settled in ("Completed", "Failed")]
-        self.demand(settled == list(range(1, len(rows) + 1)), "I3: attempts", execution, task, rows)
-        error = record.tasks[task].error
-        return End(status, len(rows), error.type if status == "Failed" else None)
+
+def endings(events, record):
+    """How each round has ended."""
+    return [*(details["ended"]["status"] for _, kind, details in events if kind == "Retried"), record.status]

@@ -14,6 +14,7 @@ from tests.engine.bench import SECONDS_BETWEEN_LOOKS, faulty_store
 from tests.engine.faults import Crash, Faults
 from tests.engine.hands import HandClock, HandExecutor
 from tests.engine.scenario import POISON
+from tests.engine.steering import Steering
 
 ENDLESS = ("hang", "late")
 
@@ -38,11 +39,22 @@ class Runner:
         self.engine.ownership._ask_for = self.ask_for
         self.bodies = []
         self.in_turn = False
+        self.turn_began = 0
+        """The number of the next verb as its turn began."""
         self.disturbed = False
         """Whether it was taken for dead, ended or died: what it ran may run again."""
 
+        self.store.between = world.steer_between
+
     def submitted(self, jobs):
-        self.world.witness.submitted(jobs, self.world.run_of)
+        self.world.witness.submitted(jobs, self.world.run_of, self)
+
+    @property
+    def is_outlived(self):
+        """Whether another has declared it dead."""
+        return not self.world.witness.rows(
+            "select 1 from cloaca_runners where id = ? and epoch = 0", self.engine.core.runner
+        )
 
     def ask_for(self, names):
         """Looking workflows up takes a thread; here it takes no time."""
@@ -84,8 +96,10 @@ class Asked:
 class World:
     """Everything of one schedule. Nothing in it happens by itself: see ``act`` and ``settle_down``."""
 
-    def __init__(self, random, database, witness):
+    def __init__(self, random, database, witness, *, faulty=True):
         self.random = random
+        self.is_steered = random.random() < 0.7
+        self.faulty = faulty
         self.database = database
         self.witness = witness
         self.clock = HandClock()
@@ -96,8 +110,9 @@ class World:
         self.outcomes = []
         self.delivered = []
         self.ran = defaultdict(list)
-        """By execution, task and attempt: the runners in which its body began."""
+        """By execution, round, task and attempt: the runners in which its body began."""
         self.crashes = 0
+        self.steering = Steering(self)
         self._ids = self._names = 0
 
     def populate(self, scenario):
@@ -132,7 +147,7 @@ class World:
         self.outcomes = [(to, outcome) for to, outcome in self.outcomes if to is not runner]
 
     def turn(self, runner, messages):
-        runner.in_turn = True
+        runner.in_turn, runner.turn_began = True, self.steering.verbs
         try:
             runner.engine.turn(messages)
         except Crash:
@@ -172,11 +187,15 @@ class World:
         runner.inbox.put(asked.request)
 
     def new_execution(self, run):
+        execution = self.new_id(run)
+        texts = {key: encode(value, key) for key, value in run.initial.items()}
+        return NewExecution(execution, texts, joined(texts), f"k{run.number}" if run.number % 2 else None)
+
+    def new_id(self, run):
         self._ids += 1
         execution = f"e{self._ids}"
         self.run_of[execution] = run
-        texts = {key: encode(value, key) for key, value in run.initial.items()}
-        return NewExecution(execution, texts, joined(texts), f"k{run.number}" if run.number % 2 else None)
+        return execution
 
     def answered(self, asked, answer):
         asked.answers.append(answer)
@@ -194,7 +213,7 @@ class World:
     def take(self, runner):
         job = runner.executor.take()
         if job is not None:
-            key = job.execution_id, job.task.id, job.attempt
+            key = job.execution_id, job.round, job.task.id, job.attempt
             self.witness.began(job, runner, self.ran[key], self.is_poisoned)
             self.ran[key].append(runner)
             runner.bodies.append(job)
@@ -206,7 +225,7 @@ class World:
         If it cannot be read just then, all of the execution is read again later: until then its rows say what was, and
         what was never committed runs again.
         """
-        return any("poison" in fates for fates in self.run_of[execution].fates)
+        return self.run_of[execution].is_poisoned
 
     def can_end(self, job):
         fate = self.fate(job)
@@ -252,8 +271,15 @@ class World:
                     self.end(runner, job)
         self.clock.move(seconds)
 
+    def steer_between(self):
+        """Others steer while a runner is about to read."""
+        if self.is_steered and self.faulty and self.random.random() < 0.02:
+            self.steering.from_outside(faulty=False)
+
     def background(self):
-        """What goes on while a turn waits: bodies begin and end, messages come."""
+        """What goes on while a turn waits: bodies begin and end, messages come, others steer."""
+        if self.is_steered and self.faulty and self.random.random() < 0.1:
+            self.steering.from_outside(faulty=False)
         for _ in range(self.random.randint(0, 2)):
             runner = self.random.choice(self.runners) if self.runners else None
             if runner is None:
