@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sqlite3
 
+import pexpect
 import pytest
 
 from tests.cli.conftest import rest_of
 
 
 def test_migrate_makes_the_tables_and_says_from_which_version_to_which(shell):
+    if shell.url.startswith("postgresql"):
+        assert "has no tables of cloaca: check --db, or make them: cloaca migrate" in shell.refused("list")
     first = shell.json("migrate")
     assert (first["from"], first["to"]) == (0, first["to"])
     assert first["to"] >= 3
@@ -30,6 +33,8 @@ def test_migrate_brings_older_tables_up_to_date(shell, sqlite_url):
     db.commit()
     db.close()
     last = MIGRATIONS[-1][0]
+    refused = shell.refused("list", "--db", sqlite_url)
+    assert f"have version 1, and this release needs {last}: once no older release works on them" in refused
     assert f"brought from version 1 to {last}\n" in shell.run("migrate", "--db", sqlite_url)
 
 
@@ -70,3 +75,20 @@ def test_on_a_terminal_prune_asks(folder):
         child.sendline("y")
         assert "1 execution with 3 attempts removed" in rest_of(child)
         assert child.exitstatus == 0
+
+
+def test_ctrl_c_at_the_question_is_the_code_of_ctrl_c(folder):
+    folder.run("run", "etl.py")
+    with folder.terminal("prune", "--keep", "0") as child:
+        child.expect("y/N")
+        # One that comes just before the answer is waited for is seen with the next: Python blocks in between.
+        while child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1):
+            child.sendintr()
+        assert "Traceback" not in child.before
+        child.close()
+        assert child.exitstatus == 130
+    with folder.terminal("prune", "--keep", "0") as child:
+        child.expect("y/N")
+        child.sendeof()
+        assert "Nothing was removed." in rest_of(child)
+        assert child.exitstatus == 1

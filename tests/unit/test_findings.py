@@ -109,7 +109,7 @@ def test_this_hosts_clock_is_compared_with_the_servers(ahead, error, said):
 
 def test_a_clock_that_is_ahead_shows_in_what_it_has_written():
     row = runner(joined_at=NOW + 5).last
-    started = [StartedRow("e1", NOW + 7), StartedRow("e2", NOW)]
+    started = [StartedRow("e1", NOW + 7, None), StartedRow("e2", NOW, None)]
     texts = [
         found.text for found in findings.of_clocks(ahead=0, error=0, runners=[row], newest=started, now=NOW)
     ]
@@ -117,3 +117,22 @@ def test_a_clock_that_is_ahead_shows_in_what_it_has_written():
         "host host of runner r1 is at least 5.0 s ahead",
         "an execution was started 7.0 s from now: a clock is ahead, or was",
     ]
+
+
+def clocks(*newest):
+    return [
+        (found.grade, found.text)
+        for found in findings.of_clocks(ahead=0, error=0, runners=[], newest=newest, now=NOW)
+    ]
+
+
+def test_a_clock_that_is_behind_shows_where_two_have_written():
+    ((grade, text),) = clocks(StartedRow("e2", NOW, None), StartedRow("e1", NOW - 10, NOW - 15))
+    assert grade is Grade.WRONG
+    assert text.startswith(
+        "execution e1 was claimed 5.0 s before it was created: the clock of the runner is behind"
+    )
+    assert clocks(StartedRow("e2", NOW - 9, None), StartedRow("e1", NOW - 3, NOW)) == [
+        (Grade.NOTE, "an execution that was entered after another was created 6.0 s before it")
+    ]
+    assert clocks(StartedRow("e2", NOW - 4, None), StartedRow("e1", NOW - 3, NOW - 2))[0][0] is Grade.OK

@@ -20,6 +20,15 @@ def confirm(what: str, *, yes: bool) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refused(f"{what} cannot be undone, and there is no terminal to ask at: add --yes")
-    if not click.confirm(f"{what}?", err=True):
+    if not _agreed(f"{what}?"):
         click.echo("Nothing was removed.", err=True)
         raise click.exceptions.Exit(FAILED)
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort as abort:
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        return False  # the end of the input

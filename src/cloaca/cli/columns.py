@@ -13,12 +13,17 @@ Row = Sequence[str]
 _MOST_OF_A_CELL = 60
 
 
-def print_table(stream: TextIO, header: Row, rows: Sequence[Row]) -> None:
-    """Print rows below their header; on a terminal the last column gives way where it is narrow."""
+def print_table(stream: TextIO, header: Row, rows: Sequence[Row], *, wraps: bool = False) -> None:
+    """Print rows below their header; a terminal that is narrow shows fewer columns.
+
+    Args:
+        wraps: Whether the last column may take several lines on a terminal, or is cut there.
+    """
     if is_live_terminal(stream):
         from cloaca.cli.tables import console_on, grid  # noqa: PLC0415 - rich is loaded where it is used
 
-        console_on(stream).print(grid(header, rows))
+        console = console_on(stream)
+        console.print(grid(header, rows, width=console.width, wraps=wraps))
         return
     stream.writelines(f"{line}\n" for line in aligned([header, *rows]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import click
 
@@ -13,7 +13,7 @@ from cloaca.cli.exits import Refused
 from cloaca.runner.client import Client
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
-from cloaca.runner.stores import DEFAULT_URL
+from cloaca.runner.stores import DEFAULT_URL, inspection_of
 from cloaca.store.masking import masked
 from cloaca.store.url import SqliteUrl, parse_database_url
 
@@ -50,17 +50,35 @@ def opened(url: str) -> Iterator[DefaultRunner]:
 
 @contextmanager
 def asking(url: str) -> Iterator[Client]:
-    """A client of a database that is there.
+    """A client of a database that is there, with the tables that this release needs.
+
+    Whoever looks makes no tables in a database that was meant to be another, and changes none under the hands of an older
+    release.
 
     Raises:
-        Refused: It is a file that is not there, or in memory.
+        Refused: It is a file that is not there, or in memory, or has no such tables.
     """
     check_kept(
         url, why="nothing of it is left when the command that made it has ended: name a file or a server"
     )
     check_exists(url)
+    _check_tables(url)
     with Client(url) as client:
         yield client
+
+
+def _check_tables(url: str) -> None:
+    with closing(inspection_of(url)) as inspection:
+        version, needed = inspection.tables_version(), inspection.known_version
+    if not version:
+        raise Refused(
+            f"{without_password(url)} has no tables of cloaca: check --db, or make them: cloaca migrate"
+        )
+    if version < needed:
+        raise Refused(
+            f"the tables of {without_password(url)} have version {version}, and this release needs {needed}: once no older "
+            "release works on them, bring them up to date: cloaca migrate"
+        )
 
 
 def check_kept(url: str, *, why: str) -> None:

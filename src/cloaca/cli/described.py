@@ -8,6 +8,7 @@ from typing import TextIO
 
 from cloaca.cli.columns import print_pairs, print_table
 from cloaca.cli.database import command_for
+from cloaca.cli.output import is_live_terminal
 from cloaca.cli.places import user_frame
 from cloaca.cli.progress import duration, foremost, summary
 from cloaca.cli.wording import counted, duration_text, moment_text, printable, shortened, value_text
@@ -64,7 +65,7 @@ def _about(record: ExecutionRecord) -> Iterator[tuple[str, str]]:
 
 
 def _print_tasks(record: ExecutionRecord, stream: TextIO) -> None:
-    tasks = foremost(record.tasks, _MOST_TASKS)
+    tasks = foremost(record.tasks, _MOST_TASKS if is_live_terminal(stream) else len(record.tasks))
     stream.write("\n")
     print_table(
         stream, ("task", "status", "attempts", "started (UTC)", "took", "why"), list(map(_task_row, tasks))

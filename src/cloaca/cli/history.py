@@ -47,7 +47,7 @@ def history(typed_id: str, *, url: str, as_object: bool) -> None:
         print_document(sys.stdout, {"execution_id": id, "history": told})
         return
     rows = [(str(record.number), _exact(record.at), record.kind, record.text) for record in records]
-    print_table(sys.stdout, ("", "at (UTC)", "what", ""), rows)
+    print_table(sys.stdout, ("", "at (UTC)", "what", ""), rows, wraps=True)
 
 
 def _exact(moment: datetime) -> str:

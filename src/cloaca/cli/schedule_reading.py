@@ -10,6 +10,7 @@ import click
 from cloaca.cli.columns import print_pairs, print_table
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
+from cloaca.cli.ids import is_id
 from cloaca.cli.options import json_option
 from cloaca.cli.schedule_options import (
     found_schedule,
@@ -111,11 +112,7 @@ def history(typed_id: str, *, url: str, limit: int, offset: int, as_object: bool
     Exit codes: 0 listed, 2 wrong usage, or there is no such schedule.
     """
     with asking(url) as client:
-        id = (
-            typed_id
-            if len(typed_id) == len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
-            else found_schedule(client, typed_id)["id"]
-        )
+        id = typed_id if is_id(typed_id) else found_schedule(client, typed_id)["id"]
         fires = client.get_cron_execution_history(id, limit, offset)
     if as_object:
         print_document(sys.stdout, {"schedule_id": id, "fires": fires})

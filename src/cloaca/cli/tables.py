@@ -29,6 +29,9 @@ _STYLES = {
 _STYLES_OF_WORDS = {status.lower(): style for status, style in _STYLES.items()} | {
     "cancelled": "yellow", "paused": "yellow", "ok": "green", "wrong": "bold red", "off": "yellow",
 }  # fmt: skip
+_LEAST = 12
+"""Characters of a last column that is worth showing."""
+
 _MOST_KEYS = 50
 _MOST_FAILURES = 10
 
@@ -47,19 +50,33 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def grid(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Rows of texts below a header; ids are never cut."""
-    table = _table(*header)
-    for column, cells in zip(table.columns, zip(*rows, strict=True), strict=False):
+def grid(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, wraps: bool) -> Table:
+    """Rows of texts below a header, as many of the columns as there is room for; ids are never cut.
+
+    Args:
+        wraps: Whether the last column takes several lines where it is narrow, or is cut.
+    """
+    texts = [[shortened(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    shown = _fitting(widths, width)
+    table = _table(*texts[0][:shown])
+    for column, cells in zip(table.columns, zip(*texts[1:], strict=True), strict=False):
         if all(map(is_id, cells)):
             column.min_width = len(cells[0])
-    for row in rows:
-        texts = [shortened(cell) for cell in row]
+    for row in texts[1:]:
+        drawn = [Text(cell, style=_style_of(cell)) for cell in row[:shown]]
         table.add_row(
-            *(Text(text, style=_style_of(text)) for text in texts[:-1]),
-            _giving_way(texts[-1], style=_style_of(texts[-1])),
+            *drawn[:-1], drawn[-1] if wraps else _giving_way(row[shown - 1], style=_style_of(row[shown - 1]))
         )
     return table
+
+
+def _fitting(widths: Sequence[int], width: int) -> int:
+    """How many columns there is room for, if the last one may be narrow."""
+    shown = len(widths)
+    while shown > 2 and sum(widths[: shown - 1]) + 2 * (shown - 1) + min(widths[shown - 1], _LEAST) > width:
+        shown -= 1
+    return shown
 
 
 def _style_of(text: str) -> str:

@@ -140,8 +140,8 @@ def of_waiting(rows: Iterable[WaitingRow], *, now: float) -> Iterator[Finding]:
             yield Finding(
                 "executions",
                 Grade.NOTE,
-                f"{text}: others of it run, so they wait for room",
-                "start another worker",
+                f"{text}: others of it run, so they wait for room, or for the code they were started with",
+                "see which: cloaca explain ID; for room start another worker",
             )
         else:
             yield Finding(
@@ -162,40 +162,55 @@ def of_suspected(rows: Iterable[SuspectedRow]) -> Iterator[Finding]:
 
 
 def of_clocks(
-    *, ahead: float, error: float, runners: Iterable[RunnerRow], newest: Iterable[StartedRow], now: float
+    *, ahead: float, error: float, runners: Iterable[RunnerRow], newest: Sequence[StartedRow], now: float
 ) -> Iterator[Finding]:
-    """Whose clock is not that of the database.
+    """Whose clock is not that of the database, or of the others.
 
     Args:
         ahead: By how many seconds this host's clock is ahead of the server's, give or take ``error``.
+        newest: Executions in the order in which they were entered, latest first.
         now: Wall seconds of the server.
     """
-    advice = "synchronise the clocks (NTP): times that are shown, schedules and time limits go by them"
-    wrong = False
+    texts = []
     if abs(ahead) - error > SKEW_SECONDS:
-        wrong, side = True, "ahead of" if ahead > 0 else "behind"
-        yield Finding("clocks", Grade.WRONG, f"this host is {abs(ahead):.1f} s {side} the server", advice)
-    for runner in runners:
-        if runner.joined_at - now > SKEW_SECONDS:
-            wrong = True
-            yield Finding(
-                "clocks",
-                Grade.WRONG,
-                f"host {runner.host} of runner {runner.id} is at least {runner.joined_at - now:.1f} s ahead",
-                advice,
+        texts.append(f"this host is {abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the server")
+    texts += [
+        f"host {runner.host} of runner {runner.id} is at least {runner.joined_at - now:.1f} s ahead"
+        for runner in runners
+        if runner.joined_at - now > SKEW_SECONDS
+    ]
+    if (early := max((row.created_at - now for row in newest), default=0.0)) > SKEW_SECONDS:
+        texts.append(f"an execution was started {early:.1f} s from now: a clock is ahead, or was")
+    for row in newest:
+        if row.started_at is not None and row.created_at - row.started_at > SKEW_SECONDS:
+            seconds = row.created_at - row.started_at
+            texts.append(
+                f"execution {row.execution} was claimed {seconds:.1f} s before it was created: the clock of the runner is "
+                "behind that of the host that started it"
             )
-    if (late := max((row.created_at - now for row in newest), default=0.0)) > SKEW_SECONDS:
-        wrong = True
+            break
+    for text in texts:
         yield Finding(
-            "clocks",
-            Grade.WRONG,
-            f"an execution was started {late:.1f} s from now: a clock is ahead, or was",
-            advice,
-        )
-    if not wrong:
-        yield Finding(
-            "clocks", Grade.OK, f"no two differ by more than {SKEW_SECONDS:g} s, as far as can be seen"
-        )
+            "clocks", Grade.WRONG, text, "synchronise the clocks (NTP): times that are shown, schedules and limits go by them"
+        )  # fmt: skip
+    if not texts:
+        yield _of_order(newest)
+
+
+def _of_order(newest: Sequence[StartedRow]) -> Finding:
+    """Whether times grow as executions were entered, whoever entered them."""
+    latest, back = 0.0, 0.0
+    for row in reversed(newest):
+        back = max(back, latest - row.created_at)
+        latest = max(latest, row.created_at)
+    if back > SKEW_SECONDS:
+        return Finding(
+            "clocks", Grade.NOTE, f"an execution that was entered after another was created {back:.1f} s before it",
+            "compare the clocks of the hosts that start executions; a start that a lost connection held up looks the same",
+        )  # fmt: skip
+    return Finding(
+        "clocks", Grade.OK, f"no two differ by more than {SKEW_SECONDS:g} s, as far as can be seen"
+    )
 
 
 def of_damages(damages: Iterable[Damage]) -> Iterator[Finding]:

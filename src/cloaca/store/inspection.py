@@ -33,10 +33,11 @@ class SuspectedRow(NamedTuple):
 
 
 class StartedRow(NamedTuple):
-    """An execution, and when it was created by the clock of whoever did."""
+    """An execution: when it was created, by the clock of whoever did, and first claimed, by that of the runner."""
 
     execution: str
     created_at: float
+    started_at: float | None
 
 
 class Damage(NamedTuple):
@@ -81,7 +82,7 @@ class Inspection(Protocol):
         """Tasks that may have brought their processes down."""
 
     def newest(self, *, limit: int) -> list[StartedRow]:
-        """The executions that were entered last."""
+        """The executions that were entered last, latest first."""
 
     def close(self) -> None:
         """Close the connection."""

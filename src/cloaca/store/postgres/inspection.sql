@@ -18,7 +18,7 @@ select e.id, e.workflow, a.task, a.crashes from (
 ) e join cloaca.attempts a on a.execution_id = e.id where a.status = 'Suspect' limit %s;
 
 -- name: list_newest
-select id, created_at from cloaca.executions order by seq desc limit %s;
+select id, created_at, started_at from cloaca.executions order by seq desc limit %s;
 
 -- name: list_holders
 -- Sessions that hold locks on these tables, other than those of reading, in a transaction that began long ago.

@@ -19,4 +19,4 @@ select e.id, e.workflow, a.task, a.crashes from (
 ) e cross join cloaca_attempts a where a.execution_id = e.id and a.status = 'Suspect' limit ?;
 
 -- name: list_newest
-select id, created_at from cloaca_executions order by seq desc limit ?;
+select id, created_at, started_at from cloaca_executions order by seq desc limit ?;
