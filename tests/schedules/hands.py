@@ -50,6 +50,7 @@ class Place:
         self.clock = Hand()
         self.workflows = ["w"]
         self.triggers = []
+        self.encoders = None
         self.started = []
         self.polls = []
         """Polls that wait for the test to run them."""
@@ -77,7 +78,7 @@ class Place:
         )
         made = Scheduler(
             store.schedules, around, settings=SchedulerSettings(**settings), clock=clock or self.clock,
-            make_id=new_id, spawn=lambda work, name: polls.append(work),
+            make_id=new_id, encoders=self.encoders, spawn=lambda work, name: polls.append(work),
             wait=lambda event, seconds: self.clock.passes(seconds),
         )  # fmt: skip
         made.runner, made.store = runner, store

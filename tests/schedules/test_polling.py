@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 
 import pytest
 
@@ -223,6 +224,16 @@ def test_async_polls_are_awaited(place):
     place.clock.passes(1)
     asked(place, scheduler)
     assert contexts(place) == [{"n": 1}]
+
+
+def test_what_is_fired_with_is_encoded_as_the_settings_say(place):
+    place.encoders = {datetime: datetime.isoformat}
+    declared(place, fire({"since": datetime(2026, 11, 25), "parts": (1, 2)}))  # noqa: DTZ001 - as users write it
+    scheduler = place.scheduler()
+    asked(place, scheduler)
+    place.clock.passes(1)
+    asked(place, scheduler)
+    assert contexts(place) == [{"since": "2026-11-25T00:00:00", "parts": [1, 2]}]
 
 
 def test_one_whose_workflow_is_not_registered_is_listed_and_not_asked(place):

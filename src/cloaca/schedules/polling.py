@@ -19,7 +19,8 @@ from cloaca.errors import DatabaseError, ScheduleError
 from cloaca.executors.forked import leave_if_forked
 from cloaca.model.context import Context
 from cloaca.model.shown import shown
-from cloaca.model.values import Encoders, encode, joined
+from cloaca.model.values import Encoders, joined
+from cloaca.model.view import View
 from cloaca.schedules.declared import needs_of_trigger
 from cloaca.schedules.starts import MakeId, poll_fire
 from cloaca.store.schedules import ScheduleRow, ScheduleStore, TriggerFire
@@ -180,12 +181,10 @@ class Polling:
 
     def _texts(self, result: TriggerResult) -> dict[str, str]:
         context = result.context
-        if isinstance(context, Context):
-            return context.texts()
-        return {
-            key: encode(value, key, self._encoders)
-            for key, value in Context(dict(context or {})).to_dict().items()
-        }
+        if not isinstance(context, Context):
+            given, context = context or {}, Context.over(View.initial({}), self._encoders)
+            context.update_from_dict(given)
+        return context.texts()
 
     def _note(self, asked: _Asked, texts: dict[str, str] | None) -> None:
         now, row = self._clock.now(), asked.row
