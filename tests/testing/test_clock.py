@@ -128,6 +128,30 @@ def test_a_nested_execution_is_waited_for_over_its_retries(cloaca_runner, cloaca
     assert handle.result(SOON)["got"] == "Completed"
 
 
+def test_what_is_steered_goes_by_it(cloaca_runner, cloaca_clock):
+    def load(context):
+        raise ConnectionError
+
+    workflow_of("etl", load, id="load", retry_attempts=5, retry_delay_ms=60_000, retry_backoff="fixed")
+    execution = cloaca_runner.start("etl")
+    cloaca_clock.move(90)
+    cloaca_runner.pause(execution.execution_id)
+    cloaca_clock.move(3600)
+    assert len(cloaca_runner.get_execution(execution.execution_id).tasks["load"].attempts) == 2
+    cloaca_runner.resume(execution.execution_id)
+    cloaca_clock.move(3600)
+    assert len(execution.result(timeout=0).tasks["load"].attempts) == 6
+    cloaca_runner.retry(execution.execution_id)
+    cloaca_clock.move(90)
+    cloaca_runner.cancel(execution.execution_id)
+    cloaca_clock.move(3600)
+    assert execution.result(timeout=0).status == "Cancelled"
+    other = cloaca_runner.fork(execution.execution_id, "load")
+    cloaca_clock.move(3600)
+    assert other.result(timeout=0).status == "Failed"
+    cloaca_runner.delete(execution.execution_id)
+
+
 def test_many_executions_are_at_rest_before_it_moves(cloaca_runner, cloaca_clock):
     workflow_of("w", _failing(1), **HOURLY)
     handles = cloaca_runner.start_many("w", [None] * 200)

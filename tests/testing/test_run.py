@@ -182,7 +182,7 @@ def test_what_is_no_workflow_is_refused():
     _etl()
     with pytest.raises(cloaca.WorkflowNotFoundError, match="did you mean 'etl'"):
         run("elt")
-    with pytest.raises(TypeError, match="not a int"):
+    with pytest.raises(TypeError, match="not 3"):
         run(3)
 
 
@@ -455,6 +455,41 @@ def test_a_body_executes_another_workflow_on_a_runner(cloaca_runner):
     workflow_of("child", lambda context: {"answer": 42}, id="one")
     workflow_of("parent", lambda context: {"got": cloaca_runner.execute("child")["answer"]}, id="one")
     assert run("parent", check=True)["got"] == 42
+
+
+def test_an_async_body_waits_in_real_time_for_what_a_runner_executes(cloaca_runner):
+    workflow_of("child", lambda context: {"answer": 42}, id="one")
+
+    async def ask(context):
+        handle = await cloaca_runner.start_async("child")
+        context["got"] = (await handle)["answer"], (await cloaca_runner.execute_async("child"))["answer"]
+
+    workflow_of("parent", ask, id="one")
+    assert run("parent", check=True)["got"] == [42, 42]
+
+
+def test_a_body_steers_what_it_has_started_on_a_runner(cloaca_runner):
+    gate = threading.Event()
+    workflow_of(
+        "child", lambda context, handle: handle.defer_until(gate.is_set, poll_interval_ms=1), id="one"
+    )
+    seen = []
+
+    def steer(context, handle):
+        child = cloaca_runner.start("child")
+        for verb in (cloaca_runner.pause, cloaca_runner.resume, cloaca_runner.cancel):
+            verb(child.execution_id)
+            seen.append(str(child.status))
+        gate.set()
+        cloaca_runner.retry(child.execution_id)
+        handle.defer_until(lambda: True, poll_interval_ms=3_600_000)
+        seen.append(str(child.result().status))
+        seen.append(str(cloaca_runner.fork(child.execution_id, "one").result().status))
+        cloaca_runner.delete(child.execution_id)
+
+    workflow_of("parent", steer, id="one")
+    run("parent", check=True)
+    assert seen == ["Paused", "Running", "Cancelled", "Completed", "Completed"]
 
 
 def test_a_run_inside_a_body_is_another_one():

@@ -113,6 +113,16 @@ class Task(Generic[P, R_co]):
         declared: tuple[Param, ...] = vars(self).get(PARAMS, ())
         return declared
 
+    @property
+    def what(self) -> str:
+        """What it does: what follows ``what:`` in its function's docstring, or all of that where nothing is marked."""
+        return _documented(self.function)[0]
+
+    @property
+    def why(self) -> str:
+        """What it is for: what follows ``why:`` in its function's docstring."""
+        return _documented(self.function)[1]
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED:
             raise AttributeError(
@@ -127,6 +137,18 @@ class Task(Generic[P, R_co]):
 
     def __repr__(self) -> str:
         return f"Task({self.id!r}, dependencies={list(self.dependencies)})"
+
+
+def _documented(function: Callable[..., Any]) -> tuple[str, str]:
+    """The text of a docstring before ``why:`` and after it; either mark begins a line, in any case."""
+    said: dict[str, list[str]] = {"what": [], "why": []}
+    mark = "what"
+    for line in (inspect.getdoc(function) or "").splitlines():
+        head, colon, rest = line.strip().partition(":")
+        is_marked = bool(colon) and head.lower() in said
+        mark = head.lower() if is_marked else mark
+        said[mark].append(rest.strip() if is_marked else line)
+    return "\n".join(said["what"]).strip(), "\n".join(said["why"]).strip()
 
 
 AnyTask: TypeAlias = "Task[..., Any]"

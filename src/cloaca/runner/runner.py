@@ -277,6 +277,8 @@ class DefaultRunner(Starting, Schedules):
                 self._closed = True
                 self._end(timeout)
 
+    stop = shutdown
+
     def _end(self, timeout: float) -> None:
         _running.discard(self)
         self._unsubscribe()

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.workflow import Workflow
@@ -19,12 +19,14 @@ from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
 from cloaca.runner.inputs import Input, input_of, many, new_execution
 from cloaca.runner.result import WorkflowResult
-from cloaca.runner.waiting import Signal, check_no_callback, check_no_loop
+from cloaca.runner.waiting import Signal, by_real_time, check_no_callback, check_no_loop
 from cloaca.runner.workflows import Workflows
 from cloaca.store.rows import Existing
 
 if TYPE_CHECKING:
     from cloaca.telemetry.observer import Observer
+
+_NOTHING: Any = object()
 
 
 @names_nearest
@@ -87,6 +89,9 @@ class Starting(Executions):
             return WorkflowResult(ended)
         return cast(WorkflowResult, self._waiting.wait(execution_id, None, signal=signal))
 
+    @overload
+    def start(self) -> None: ...
+    @overload
     def start(
         self,
         workflow: str | Workflow,
@@ -94,10 +99,20 @@ class Starting(Executions):
         *,
         idempotency_key: str | None = None,
         connection: Any = None,
-    ) -> ExecutionHandle:
+    ) -> ExecutionHandle: ...
+    def start(
+        self,
+        workflow: str | Workflow = _NOTHING,
+        context: Input = None,
+        *,
+        idempotency_key: str | None = None,
+        connection: Any = None,
+    ) -> ExecutionHandle | None:
         """Start an execution and return once it is durable: from then on it will be run, whatever happens here.
 
         Args:
+            workflow: Its name, or a built one. Without one nothing is started: the runner itself has run since it was
+                made, and ``start()`` of older code means that.
             idempotency_key: The same key gives the same execution of a workflow, also after a crash.
             connection: A ``psycopg.Connection`` or ``sqlite3.Connection`` to this database. The start then joins its
                 transaction: the execution exists if and only if that commits, and whichever runner claims it runs it.
@@ -109,6 +124,9 @@ class Starting(Executions):
             DatabaseError: The start could not be stored, or the connection leads to another file.
             WorkflowNotFoundError, WorkflowValidationError: As for ``execute``.
         """
+        if workflow is _NOTHING:
+            self._check_open()
+            return None
         self._check_thread("start", "await start_async(...)")
         if connection is not None:
             self._check_open()
@@ -160,7 +178,8 @@ class Starting(Executions):
 
         request.answer = lambda answer: cast("None", loop.call_soon_threadsafe(arrive, answer))
         self._put(request)
-        answer = await answered
+        with by_real_time(loop):
+            answer = await answered
         if isinstance(answer, BaseException):
             raise answer
         return self._answered(request, answer)[0]

@@ -7,8 +7,9 @@ import math
 import selectors
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from contextvars import Context as ContextVariables
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -104,6 +105,15 @@ class VirtualLoop(_OtherTime):
         self._rounds += 1
         if self._rounds >= BUSY_ROUNDS:
             self.stop()
+
+    @contextmanager
+    def by_real_time(self) -> Iterator[None]:
+        """Within the block time is real: what is waited for is the work of a runner, which knows nothing of this clock."""
+        self._calls_outside += 1
+        try:
+            yield
+        finally:
+            self._calls_outside -= 1
 
     def wait_outside(self, seconds: float) -> float:
         """Wait at most so long until something outside has an answer; the seconds that it took."""
