@@ -151,6 +151,9 @@ def test_an_instance_has_a_name_and_a_context_of_its_own(runner):
         runner.register_workflow_instance("report", "east", "@daily", "UTC", {"schedule_id": 1})
     with pytest.raises(TypeError, match="region"):
         runner.register_workflow_instance("report", "east", "@daily", "UTC", {"region": {1}})
+    for name, why in (("", "the instance's name cannot be empty"), (None, "must be a str, not None")):
+        with pytest.raises(cloaca.WorkflowValidationError, match=why):
+            runner.register_workflow_instance("report", name, "@daily", "UTC")
 
 
 def test_a_schedule_may_be_given_as_a_value(runner):
@@ -420,6 +423,19 @@ def test_a_result_tells_whether_it_fires():
 
 
 @pytest.mark.parametrize(
+    ("mistake", "why"),
+    [
+        (lambda: cloaca.TriggerResult({"a": 1}), r"should_fire=\{'a': 1\} must be True or False: write TriggerResult.fire"),
+        (lambda: cloaca.TriggerResult.fire("a.csv"), r"a Context, a mapping or None, not with 'a.csv': write \{'key'"),
+        (lambda: cloaca.TriggerResult(should_fire=False, context=3), "not with 3"),
+    ],
+)  # fmt: skip
+def test_a_result_that_cannot_be_is_refused_where_it_is_made(mistake, why):
+    with pytest.raises(TypeError, match=why):
+        mistake()
+
+
+@pytest.mark.parametrize(
     ("options", "why"),
     [
         ({"on": "a", "workflow": "b"}, "on='a' and workflow='b', which mean the same"),
@@ -461,3 +477,21 @@ def test_what_is_no_function_cannot_be_a_trigger():
             cloaca.trigger(name="t")(wrong)
     with pytest.raises(cloaca.ScheduleError, match="a lambda has no name"):
         cloaca.trigger()(lambda: True)
+
+
+def test_a_trigger_is_given_its_options_by_name():
+    with pytest.raises(cloaca.ScheduleError, match=r"write @trigger\(on=\.\.\., .* above def body"):
+        cloaca.trigger(body)
+    with pytest.raises(cloaca.ScheduleError, match="takes keywords alone, and got 'report'"):
+        cloaca.trigger("report")
+
+
+def test_the_function_of_a_trigger_is_called_with_nothing():
+    def wants(context):
+        return True
+
+    with pytest.raises(
+        cloaca.ScheduleError, match=r"trigger 'wants' .* wants more \(.*'context'\): write def wants"
+    ):
+        cloaca.trigger(on="w")(wants)
+    assert cloaca.trigger(on="w", cron="@daily")(wants).cron == "@daily", "by the clock nobody calls it"

@@ -139,6 +139,16 @@ def test_an_interval_that_cannot_be_is_refused(runner, interval):
     assert "must be a number of milliseconds above 0" in runner.execute("deferred").error_message
 
 
+def test_a_condition_that_is_no_function_is_refused(runner):
+    workflow_of("deferred", lambda context, handle: handle.defer_until(3 > 2), id="wait")
+    workflow_of("async", lambda context, handle: handle.defer_until_async(None).send(None), id="wait")
+    assert (
+        "called again and again, not True: write lambda: before it"
+        in runner.execute("deferred").error_message
+    )
+    assert "called again and again, not None" in runner.execute("async").error_message
+
+
 def test_a_handle_is_of_use_in_its_body_alone(runner):
     handles = []
     workflow_of("kept", lambda context, handle: handles.append(handle), id="keep")

@@ -24,6 +24,17 @@ def test_shutdown_may_be_called_again_and_from_many_threads(make_runner):
         runner.execute("hello")
 
 
+def test_a_database_in_memory_is_said_to_be_gone_after_its_runner_and_results_stay():
+    workflow_of("hello", hello)
+    with cloaca.DefaultRunner(":memory:") as runner:
+        handle = runner.start("hello")
+        handle.result()
+    assert handle.result().status == handle.status == "Completed"
+    for read in (runner.list_executions, runner.list_cron_schedules, runner.list_trigger_schedules):
+        with pytest.raises(cloaca.DatabaseError, match="is gone, its runner was shut down: use a file"):
+            read()
+
+
 def test_shutdown_has_ended_when_any_call_of_it_returns(make_runner):
     """The second caller does not go on while the first still hands over."""
     inside, goes_on, second_returned = threading.Event(), threading.Event(), threading.Event()

@@ -96,10 +96,29 @@ def test_a_registered_name_wins_over_the_workflows_own(runner):
     assert runner.get_execution(result.execution_id).workflow_name == "registered"
 
 
-@pytest.mark.parametrize("given", [None, 7, double])
-def test_what_is_no_workflow_is_refused(runner, given):
-    with pytest.raises(TypeError, match="a workflow is a name or a built Workflow, not a"):
-        runner.execute(given)
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        (lambda: None, "None$"),
+        (lambda: 7, "7$"),
+        (lambda: double, "put @task above it"),
+        (lambda: cloaca.task(double), "add the task to a WorkflowBuilder"),
+        (lambda: cloaca.WorkflowBuilder("w"), r"call its build\(\)"),
+    ],
+)
+def test_what_is_no_workflow_is_refused_with_what_to_do(runner, given, advice):
+    with pytest.raises(TypeError, match=f"a workflow is a name or a built Workflow, not .*{advice}"):
+        runner.execute(given())
+
+
+def test_starting_a_runner_that_runs_changes_nothing_and_stopping_ends_it(make_runner):
+    runner = make_runner()
+    assert runner.start() is None
+    assert runner.stop() is None
+    assert runner.stop() is None
+    assert not runner.is_running
+    with pytest.raises(cloaca.RunnerError, match="make another one"):
+        runner.start()
 
 
 def test_a_constructor_that_raises_is_named(runner):

@@ -72,6 +72,30 @@ def test_a_misuse_of_a_context_raises_what_users_catch(misuse, error):
         misuse(cloaca.Context({"a": 1}))
 
 
+@pytest.mark.parametrize(
+    ("mistake", "error", "message"),
+    [
+        (lambda c: c["z"], KeyError, "the context has no key 'z'; it has 'a'"),
+        (lambda c: c.__delitem__("z"), KeyError, "the context has no key 'z' to delete; it has 'a'"),
+        (lambda c: c.update("z", 1), KeyError, "the context has no key 'z' to update; it has 'a'"),
+        (
+            lambda c: c.a,
+            AttributeError,
+            r"a context has no attribute 'a': its keys are read by context\['a'\]",
+        ),
+        (lambda c: c.update_from_dict([1]), TypeError, "a context is updated from a dict, not from a list"),
+        (
+            lambda _: cloaca.Context.from_json("{'a': 1}"),
+            ValueError,
+            "a context cannot be read from this JSON: ",
+        ),
+    ],
+)
+def test_a_mistake_with_a_context_says_what_was_meant(mistake, error, message):
+    with pytest.raises(error, match=message):
+        mistake(cloaca.Context({"a": 1}))
+
+
 # -- tasks ------------------------------------------------------------------------------------------------------------
 
 
@@ -93,6 +117,23 @@ def test_a_task_is_named_by_its_function_and_stays_callable():
     assert (fetch.id, fetch(context), load(context, None)) == ("fetch", context, None)
     assert load.dependencies == ("fetch", "other")
     assert load.takes_handle
+
+
+@pytest.mark.parametrize(
+    ("docstring", "said"),
+    [
+        ("What: loads orders\n\n    of one day.\n\n    WHY: the report reads them.", ("loads orders\n\nof one day.", "the report reads them.")),
+        ("Loads orders.\n\n    Twice.", ("Loads orders.\n\nTwice.", "")),
+        ("Loads orders.\n\n    why: audits", ("Loads orders.", "audits")),
+        (None, ("", "")),
+    ],
+)  # fmt: skip
+def test_a_docstring_says_what_a_task_does_and_why(docstring, said):
+    def load(context): ...
+
+    load.__doc__ = docstring
+    declared = cloaca.task(load)
+    assert (declared.what, declared.why) == said
 
 
 @pytest.mark.parametrize(
@@ -182,6 +223,12 @@ def test_a_builder_refuses_with_these_words(act, message):
 def test_a_workflow_needs_a_name(name):
     with pytest.raises((ValueError, TypeError)):
         cloaca.WorkflowBuilder(name)
+
+
+@pytest.mark.parametrize("name", ["description", "tag", "add_task", "build"])
+def test_a_method_of_a_builder_is_not_set_by_mistake(name):
+    with pytest.raises(AttributeError, match=rf"write builder\.{name}\(\.\.\.\)"):
+        setattr(cloaca.WorkflowBuilder("w"), name, "moves data")
 
 
 def test_a_task_that_is_missing_is_a_key_error_too():

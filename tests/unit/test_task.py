@@ -110,6 +110,13 @@ def test_a_second_parameter_that_nothing_fills_is_refused():
         task(id="a")(lambda context, limit: None)
 
 
+@pytest.mark.parametrize("name", ["handle", "task_handle"])
+def test_a_handle_before_the_context_is_refused_with_the_order_they_come_in(name):
+    swapped = {"handle": lambda handle, context: None, "task_handle": lambda task_handle, context: None}
+    with pytest.raises(TaskValidationError, match=rf"takes '{name}' first, .*\(context, {name}\)"):
+        task(id="a")(swapped[name])
+
+
 def test_keyword_only_parameters_are_listed():
     @task
     def load(context, *, rows: list[int], limit=10): ...

@@ -16,6 +16,7 @@ from cloaca.authoring.validation import problems, refusal
 from cloaca.authoring.workflow import Workflow
 from cloaca.errors import TaskNotFoundError, WorkflowError, WorkflowValidationError
 
+_SAID_BY_CALL = frozenset({"description", "tag", "add_task", "build"})
 _WANTED = "add_task takes a string task ID or a function object decorated with @task"
 
 
@@ -76,6 +77,13 @@ class WorkflowBuilder:
         self._refused: dict[str, str] = {}
         self._built: Workflow | None = None
         self._block: ExitStack | None = None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _SAID_BY_CALL:
+            raise AttributeError(
+                f"{name!r} of a builder is a method, and cannot be set: write builder.{name}(...)"
+            )
+        super().__setattr__(name, value)
 
     def description(self, text: str) -> Self:
         """Say what the workflow is for."""

@@ -50,6 +50,11 @@ def signature_of(function: Callable[..., Any], *, id: str) -> Signature:
             f"task {shown(id)} takes {positional[0].name!r} first, as methods do, and is called with the context alone: "
             f"write it outside the class, or decorate the method of an object, task(job.{function_name(function)})"
         )
+    if len(positional) > 1 and positional[0].name in HANDLES:
+        raise TaskValidationError(
+            f"task {shown(id)} takes {positional[0].name!r} first, and the context comes first: "
+            f"write def {function_name(function)}({positional[1].name}, {positional[0].name})"
+        )
     takes_handle = len(positional) > 1 and positional[1].name in HANDLES
     for extra in positional[2 if takes_handle else 1 :]:
         if extra.default is inspect.Parameter.empty:

@@ -35,6 +35,14 @@ class TriggerResult:
     __slots__ = ("_context", "_should_fire")
 
     def __init__(self, should_fire: bool, context: Context | Mapping[str, Any] | None = None) -> None:  # noqa: FBT001 - the API's
+        if type(should_fire) is not bool:
+            raise TypeError(
+                f"should_fire={shown(should_fire)} must be True or False: write TriggerResult.fire(...) or .skip()"
+            )
+        if context is not None and not isinstance(context, Context | Mapping):
+            raise TypeError(
+                f"a trigger fires with a Context, a mapping or None, not with {shown(context)}: write {{'key': ...}}"
+            )
         self._should_fire = should_fire
         self._context = context
 
@@ -107,7 +115,7 @@ class Trigger(Generic[P, R_co]):
 
 
 def trigger(
-    *,
+    *misplaced: Any,
     on: Any = None,
     workflow: Any = None,
     name: str | None = None,
@@ -131,6 +139,7 @@ def trigger(
         cron: Fire by the clock instead: the function is not called then, and ``on`` is needed.
         timezone: For ``cron``, ``"UTC"`` unless given.
         allow_concurrent: Whether it may fire while an execution that it has started with the same context is active.
+        *misplaced: Refused: all options are keywords.
         **unknown: Refused, with the nearest option's name.
 
     Raises:
@@ -144,6 +153,8 @@ def trigger(
         >>> new_file().is_fire_result()
         True
     """
+    if misplaced:
+        raise ScheduleError(_not_by_position(misplaced[0]))
     if unknown:
         _refuse_unknown(unknown)
     target = _target(on, workflow)
@@ -158,6 +169,8 @@ def trigger(
 
     def declared(function: Callable[P, R_co]) -> Trigger[P, R_co]:
         own = _own_name(function, name)
+        if cron is None:
+            _check_takes_nothing(function, own)
         made = Trigger(
             function, name=own, workflow=own if target is None else target, poll_interval_ms=interval, cron=cron,
             timezone=timezone, allow_concurrent=allow_concurrent,
@@ -191,6 +204,26 @@ def _refuse_unknown(unknown: dict[str, Any]) -> NoReturn:
     name = next(iter(unknown))
     hint = nearest(name, known) or f"there are {', '.join(known)}"
     raise ScheduleError(f"@trigger has no option {shown(name)}: {hint}")
+
+
+def _not_by_position(given: object) -> str:
+    if inspect.isfunction(given):
+        return (
+            f"@trigger is called: write @trigger(on=..., poll_interval='5s') above def {function_name(given)}"
+        )
+    return f"@trigger takes keywords alone, and got {shown(given)}: write @trigger(on=..., name=..., poll_interval='5s')"
+
+
+def _check_takes_nothing(function: Callable[..., object], name: str) -> None:
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ScheduleError(
+            f"trigger {shown(name)} is called with nothing, and its function wants more ({error}): "
+            f"write def {function_name(function)}()"
+        ) from error
+    except ValueError:
+        return  # It does not tell what it is called with.
 
 
 def _target(on: Any, workflow: Any) -> str | None:

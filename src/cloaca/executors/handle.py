@@ -11,6 +11,7 @@ from typing import Any
 from cloaca.errors import RunnerError
 from cloaca.executors.current import CurrentAttempt, is_on_event_loop
 from cloaca.executors.job import Job
+from cloaca.model.shown import shown
 
 LONGEST_POLL_MS = 2**31 - 1
 
@@ -77,11 +78,12 @@ class TaskHandle:
             poll_interval_ms: Milliseconds above 0.
 
         Raises:
+            TypeError: ``condition`` is no function, or an async one.
             ValueError: The interval cannot be, or the body of this handle has returned.
             RunnerError: Called on an event loop: await ``defer_until_async``.
             LeaseLost, ExecutionCancelled, TaskTimeoutError, WorkflowTimeoutError: As ``raise_if_cancelled``.
         """
-        seconds = _checked(poll_interval_ms)
+        seconds = _checked(condition, poll_interval_ms)
         if is_on_event_loop():
             raise RunnerError(
                 "defer_until() would block the event loop of this thread: await defer_until_async(...)"
@@ -101,7 +103,7 @@ class TaskHandle:
         """``defer_until`` for async bodies: without a thread, and with a condition that may be async too."""
         import asyncio  # noqa: PLC0415 - only async bodies pay for it
 
-        seconds = _checked(poll_interval_ms)
+        seconds = _checked(condition, poll_interval_ms)
         with self._slot_lent("defer_until_async"):
             while True:
                 self._job.raise_if_cancelled()
@@ -133,7 +135,13 @@ def idempotency_key(job: Job) -> str:
     return f"{job.execution_id}/{job.task.id}/{job.round}"
 
 
-def _checked(poll_interval_ms: Any) -> float:
+def _checked(condition: Any, poll_interval_ms: Any) -> float:
+    """The seconds between two calls of the condition."""
+    if not callable(condition):
+        raise TypeError(
+            f"the condition of defer_until must be a function that is called again and again, not {shown(condition)}: "
+            "write lambda: before it"
+        )
     is_number = isinstance(poll_interval_ms, int | float) and not isinstance(poll_interval_ms, bool)
     if not is_number or not 0 < poll_interval_ms <= LONGEST_POLL_MS:
         raise ValueError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cloaca.errors import ContextError, UnstorableValueError
 from cloaca.model.delta import EMPTY, REMOVE, Delta, Operation, Set, arranged, difference
@@ -73,7 +73,8 @@ class Context:
             context = Context(data)
         except RecursionError as error:
             raise ValueError("a context cannot be read from JSON nested this deep") from error
-        except TypeError as error:  # not an object, or with a number that JSON does not have, such as NaN
+        # Not JSON, not an object, or with a number that JSON does not have, such as NaN.
+        except (json.JSONDecodeError, TypeError) as error:
             raise ValueError(f"a context cannot be read from this JSON: {error}") from error
         if data is None:
             raise ValueError("a context is read from a JSON object, not from null")
@@ -152,8 +153,10 @@ class Context:
         """Set every key of ``data``; other keys stay.
 
         Raises:
-            TypeError: As for ``set``; the keys before the refused one are set.
+            TypeError: ``data`` is not a dict; or as for ``set``, and the keys before the refused one are set.
         """
+        if not isinstance(data, Mapping):
+            raise TypeError(f"a context is updated from a dict, not from a {type(data).__name__}")
         for key, value in data.items():
             self.set(key, value)
 
@@ -243,10 +246,19 @@ class Context:
         first = ", ".join(map(shown, keys[:20]))
         return f"it has {first}" + (f" and {len(keys) - 20} more" if len(keys) > 20 else "")
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise AttributeError(
+                f"a context has no attribute {shown(name)}: its keys are read by context[{shown(name)}]"
+            )
+
     def __getitem__(self, key: str) -> Any:
         value = self.get(key, _UNREAD)
         if value is _UNREAD:
-            raise KeyError(key)
+            raise KeyError(f"the context has no key {shown(key)}; {self._known_keys()}")
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -254,7 +266,7 @@ class Context:
 
     def __delitem__(self, key: str) -> None:
         if key not in self:
-            raise KeyError(key)
+            raise KeyError(f"the context has no key {shown(key)} to delete; {self._known_keys()}")
         self._forget(key)
 
     def __contains__(self, key: object) -> bool:

@@ -38,6 +38,14 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a local time of any zone
 _FIELDS = "minute hour day-of-month month day-of-week, with seconds first where there are six"
+_RANGES = {
+    "second": "0-59",
+    "minute": "0-59",
+    "hour": "0-23",
+    "day-of-month": "1-31, or L for the last day, in a month that has it",
+    "month": "1-12 or JAN-DEC",
+    "day-of-week": "0-7 or SUN-SAT, 0 and 7 are Sunday",
+}
 
 
 class Cron:
@@ -186,7 +194,7 @@ def fields_of(expression: str) -> str:
     try:
         next(CronSim(fields, _EPOCH))
     except (CronSimError, ValueError) as error:
-        raise ScheduleError(f"{_invalid(expression)} {_reason(error)}: {_FIELDS}") from error
+        raise ScheduleError(f"{_invalid(expression)} {_reason(error, fields.split())}") from error
     except (StopIteration, OverflowError):
         raise ScheduleError(f"{_invalid(expression)} no day ever matches it: give one that comes") from None
     return fields
@@ -202,9 +210,12 @@ def _why_not_fields(fields: str) -> str:
     return f"it has {len(fields.split())} fields, and 5 or 6 are needed: {_FIELDS}"
 
 
-def _reason(error: Exception) -> str:
-    text = str(error)
-    return f"its {text.removeprefix('Bad ')} cannot be" if text.startswith("Bad ") else "it cannot be"
+def _reason(error: Exception, fields: list[str]) -> str:
+    name = str(error).removeprefix("Bad ")
+    if name not in _RANGES:
+        return f"it cannot be: {_FIELDS}"
+    field = fields[list(_RANGES).index(name) - (len(_RANGES) - len(fields))]
+    return f"its {name} {shown(field)} cannot be: it is of {_RANGES[name]}; ranges rise, steps are from 1"
 
 
 @lru_cache(maxsize=1024)

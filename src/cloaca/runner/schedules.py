@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.names import checked_name
 from cloaca.clock import new_id
 from cloaca.model.context import Context
 from cloaca.runner.inputs import Input, texts_of
@@ -81,12 +82,14 @@ class Schedules:
         Raises:
             ScheduleError: The workflow has an instance of this name already, or ``params`` holds a key that fires set.
             TypeError: A value of ``params`` cannot be stored.
-            WorkflowValidationError: ``params`` are not what the workflow declares; a client does not know that.
+            WorkflowValidationError: No instance can have this name, or ``params`` are not what the workflow declares,
+                which a client does not know.
         """
+        instance = checked_name(instance_name, what="the instance's name")
         texts, registrations = self._input_of(workflow_name, params), self._changing()
         return self._changed(
             registrations.add(
-                workflow_name, cron_expression, timezone, instance=instance_name, texts=texts, catch_up=catchup_policy
+                workflow_name, cron_expression, timezone, instance=instance, texts=texts, catch_up=catchup_policy
             )
         )  # fmt: skip
 

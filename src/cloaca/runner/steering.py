@@ -237,8 +237,12 @@ class Steering:
         return str.__str__(execution_id)
 
     def _not_found(self, execution_id: object) -> ExecutionNotFoundError:
+        own = getattr(execution_id, "execution_id", None)
+        advice = (
+            "check the id, and that this is its database" if own is None else f"give its id, {shown(own)}"
+        )
         return ExecutionNotFoundError(
-            f"execution {shown(execution_id)} is not in {self._store.location}: check the id, and that this is its database"
+            f"execution {shown(execution_id)} is not in {self._store.location}: {advice}"
         )
 
     def _now(self) -> float:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cloaca.authoring import registry
+from cloaca.authoring.builder import WorkflowBuilder
+from cloaca.authoring.names import shown
+from cloaca.authoring.task import Task
 from cloaca.authoring.workflow import Workflow
 from cloaca.errors import WorkflowError
 
@@ -75,5 +80,14 @@ def name_of(workflow: str | Workflow) -> str:
     if isinstance(workflow, Workflow):
         return workflow.name
     if not isinstance(workflow, str):
-        raise TypeError(f"a workflow is a name or a built Workflow, not a {type(workflow).__name__}")
+        raise TypeError(f"a workflow is a name or a built Workflow, not {shown(workflow)}{_advice(workflow)}")
     return workflow
+
+
+def _advice(given: Any) -> str:
+    """What to do about it, where it tells what was meant."""
+    if isinstance(given, WorkflowBuilder):
+        return ": call its build()"
+    if isinstance(given, Task):
+        return ": add the task to a WorkflowBuilder, and run what that builds"
+    return ": put @task above it, and run what a WorkflowBuilder builds of it" if callable(given) else ""

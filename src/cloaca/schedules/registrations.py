@@ -52,13 +52,12 @@ class Registrations:
 
         Raises:
             ScheduleError: Expression, zone, policy or a key of the context cannot be, or the instance's name is taken.
-            WorkflowValidationError: No workflow, or no instance, can have this name.
+            WorkflowValidationError: No workflow can have this name.
         """
         now, cron = self._now(), Cron(expression, timezone)
         workflow = checked_name(workflow)
         row = ScheduleRow(
-            id=self._make_id(), kind=CRON, name=instance and checked_name(instance, what="the instance's name"),
-            workflow=workflow, needs=workflow, expression=expression, timezone=timezone,
+            id=self._make_id(), kind=CRON, name=instance, workflow=workflow, needs=workflow, expression=expression, timezone=timezone,
             catch_up=checked_policy(catch_up).value, most=checked_most(most), poll_interval_ms=None,
             allow_concurrent=True, input=joined(_unreserved(texts or {})), enabled=enabled,
             next_run_at=first_after(cron, now) if enabled else None, reckoned_at=now, last_run_at=None,
