@@ -2,8 +2,9 @@
 
 import math
 
-from cloaca.engine.pruning import ALL, BATCH_ATTEMPTS, BATCH_EXECUTIONS, batches
+from cloaca.engine.pruning import BATCH_ATTEMPTS, BATCH_EXECUTIONS, batches
 from cloaca.model.retention import Rule
+from cloaca.store.rows import BEHIND_ALL
 from cloaca.store.steering import OldRow
 
 
@@ -12,7 +13,7 @@ def row(seq, *, finished_at=None, created_at=0.0):
 
 
 def test_what_is_open_stays_whatever_its_age():
-    assert not Rule(math.inf, ALL).removes(row(1))
+    assert not Rule(math.inf, BEHIND_ALL).removes(row(1))
 
 
 def test_what_ended_by_then_goes_and_what_ended_later_stays():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cloaca.model.retention import Rule
+from cloaca.store.rows import BEHIND_ALL
 from cloaca.store.steering import OldRow, SteeringTable
 
 PAGE = 200
@@ -24,9 +25,6 @@ LEAST_REST_SECONDS = 0.001
 
 COUNTED = 5_000
 """How far the newest are counted at once."""
-
-ALL = 2**63 - 1
-"""More than any place in the order of starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ class Pruning:
 
     def _place_of(self, keep: int) -> int:
         """The place in the order of starts before which executions have so many after them."""
-        place: int | None = ALL
+        place: int | None = BEHIND_ALL
         while keep > 0 and place is not None:
             place = self._table.newest(min(keep, COUNTED), before=place)
             keep -= COUNTED

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 from cloaca.model.execution import AttemptRow, FinishRow, StoredAttempt
 from cloaca.model.states import EventKind
 
+BEHIND_ALL = 2**63 - 1
+"""More than any place in the order of starts."""
+
 
 class Structure(NamedTuple):
     """A graph that executions are started with."""

@@ -10,7 +10,7 @@ from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import Connection, in_transaction, qualified
 from cloaca.store.rows import StartRow
 from cloaca.store.schedule_table import ScheduleTable
-from cloaca.store.schedules import Decide, Fired, FireRow, Firing, ScheduleRow, TriggerFire
+from cloaca.store.schedules import Advance, Decide, Fired, FireRow, Firing, ScheduleRow, TriggerFire
 from cloaca.store.statements import load_statements
 
 T = TypeVar("T")
@@ -59,8 +59,7 @@ class PostgresSchedules(ScheduleTable):
         def fire(db: Connection) -> Fired:
             rows = self._taken(db, "take_due", (now, list(needs), list(but), limit))
             firing = decide(rows)
-            if firing.advances:
-                self._execute(db, "advance_schedule", columns(firing.advances))
+            self._advance(db, firing.advances)
             return Fired(len(rows), self._fire(db, firing))
 
         fired: Fired = self._in_transaction(fire)
@@ -70,11 +69,14 @@ class PostgresSchedules(ScheduleTable):
     def reckon_ahead(self, until: float, *, but: Sequence[str], limit: int, decide: Decide) -> int:
         def reckon(db: Connection) -> int:
             rows = self._taken(db, "take_ahead", (until, list(but), limit))
-            if advances := decide(rows).advances:
-                self._execute(db, "advance_schedule", columns(advances))
+            self._advance(db, decide(rows).advances)
             return len(rows)
 
         return self._in_transaction(reckon)
+
+    def _advance(self, db: Connection, advances: Sequence[Advance]) -> None:
+        if advances:
+            self._execute(db, "advance_schedule", [*columns(advances), len(advances)])
 
     def _fire(self, db: Connection, firing: Firing) -> int:
         return self._start_new(db, firing.fires, firing.starts) if firing.fires else 0

@@ -95,7 +95,8 @@ for update skip locked;
 -- name: advance_schedule
 update cloaca.schedules s
 set next_run_at = g.next_run_at, reckoned_at = g.reckoned_at, last_run_at = coalesce(g.last_run_at, s.last_run_at)
-from unnest(%s::float8[], %s::float8[], %s::float8[], %s::text[]) as g (next_run_at, reckoned_at, last_run_at, id)
+from (select * from unnest(%s::float8[], %s::float8[], %s::float8[], %s::text[]) limit %s)
+    as g (next_run_at, reckoned_at, last_run_at, id)
 where s.id = g.id;
 
 -- name: add_fire
@@ -111,7 +112,9 @@ where f.schedule_id = %s order by f.seq desc limit %s offset %s;
 
 -- name: count_fires
 select count(*), count(*) filter (where e.status = 'Completed'), count(*) filter (where e.id is null)
-from cloaca.fires f left join cloaca.executions e on e.id = f.execution_id
+from cloaca.fires f left join lateral (
+    select id, status from cloaca.executions where id = f.execution_id limit 1
+) e on true
 where f.scheduled_at is not null and f.fired_at >= %s;
 
 -- name: claim_triggers

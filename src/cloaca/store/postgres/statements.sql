@@ -3,8 +3,8 @@
 --
 -- A plan is kept while its tables grow a thousandfold, and statistics do not tell of a burst. So what finds rows by their
 -- key leaves the planner no other way, which would soon cost the square of what is open: "num_nulls(finished_at) = 1" is
--- "finished_at is null" to which no partial index answers, and the limit on arrays, which takes all of them, makes it
--- expect few rows.
+-- "finished_at is null" to which no partial index answers, the limit on arrays, which takes all of them, makes it expect
+-- few rows, and what a lateral limit bounds is looked up row by row.
 
 -- name: join_runner
 insert into cloaca.runners (id, host, pid, joined_at, lock_key) values (%s, %s, %s, %s, %s);
@@ -123,14 +123,16 @@ select id from cloaca.executions where id = %s and owner = %s and fence = %s and
 -- name: read_owned
 select id, structure, fence, round_fence from cloaca.executions
 where owner = %s and finished_at is null
-order by exists (
-    select 1 from cloaca.attempts a where a.execution_id = executions.id and a.status = 'Running' and a.alone
-), seq
+order by (
+    select count(*) from cloaca.attempts a where a.execution_id = executions.id and a.status = 'Running' and a.alone
+) > 0, seq
 limit %s;
 
 -- name: count_alone
-select count(*) from cloaca.executions e join cloaca.attempts a on a.execution_id = e.id
-where e.owner = %s and e.finished_at is null and a.status = 'Running' and a.alone;
+select count(*) from cloaca.executions e cross join lateral (
+    select 1 from cloaca.attempts a where a.execution_id = e.id and a.status = 'Running' and a.alone limit 1
+) alone
+where e.owner = %s and e.finished_at is null;
 
 -- name: suspect_attempt
 -- Only while the dead runner still owns the execution: another may have taken it over since it was read.
@@ -138,7 +140,10 @@ insert into cloaca.attempts as a (execution_id, task, attempt, status, crashes, 
 select g.execution_id, g.task, g.attempt, 'Suspect', g.crashes, g.charges, g.retry_at
 from unnest(%s::text[], %s::text[], %s::int[], %s::int[], %s::int[], %s::float8[])
     as g (execution_id, task, attempt, crashes, charges, retry_at)
-join cloaca.executions e on e.id = g.execution_id and e.owner = %s and num_nulls(e.finished_at) = 1
+cross join lateral (
+    select 1 from cloaca.executions e
+    where e.id = g.execution_id and e.owner = %s and num_nulls(e.finished_at) = 1 limit 1
+) owned
 on conflict (execution_id, task, map_index, attempt) do update set
     status = 'Suspect', crashes = excluded.crashes, charges = excluded.charges, retry_at = excluded.retry_at,
     alone = false
@@ -237,13 +242,55 @@ select seq, id, workflow, structure, version, status, owner, fence, input, idemp
     finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca.executions where id = %s;
 
+-- name: find_place
+select seq from cloaca.executions where id = %s;
+
 -- name: list_executions
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
     finished_at, error, round, round_fence, forked_from, forked_at
-from cloaca.executions
-where (%s::text is null or workflow = %s) and (%s::text is null or status = %s)
-    and (%s::text is null or seq < (select seq from cloaca.executions where id = %s))
-order by seq desc limit %s;
+from cloaca.executions where seq < %s order by seq desc limit %s;
+
+-- name: list_executions_of
+-- The newest of each status along one index, and the newest of those: it costs six times what it returns, never what
+-- there is. In this and the next two rows are compared, not their columns, so that no other index has their order: the
+-- planner likes the primary key where it believes that such rows are everywhere. What is asked for is kept from it, or
+-- it would make a plan each time, which takes as long as reading the page.
+with asked as materialized (select %s::text as workflow, %s::bigint as before, %s::bigint as most)
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error, round, round_fence, forked_from, forked_at
+from cloaca.executions where seq = any(array(
+    select newest.seq from asked, unnest(%s::text[]) as kind (status), lateral (
+        select e.seq from cloaca.executions e
+        where (e.workflow, e.status, e.seq) >= (asked.workflow, kind.status, 0)
+            and (e.workflow, e.status, e.seq) < (asked.workflow, kind.status, asked.before)
+        order by e.workflow desc, e.status desc, e.seq desc limit asked.most
+    ) newest
+    order by newest.seq desc limit (select most from asked)
+))
+order by seq desc;
+
+-- name: list_executions_in
+with asked as materialized (select %s::text as status, %s::bigint as before, %s::bigint as most)
+select found.* from asked cross join lateral (
+    select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+        finished_at, error, round, round_fence, forked_from, forked_at
+    from cloaca.executions e
+    where (e.status, e.seq) >= (asked.status, 0) and (e.status, e.seq) < (asked.status, asked.before)
+    order by e.status desc, e.seq desc limit asked.most
+) found
+order by found.seq desc;
+
+-- name: list_executions_of_in
+with asked as materialized (select %s::text as workflow, %s::text as status, %s::bigint as before, %s::bigint as most)
+select found.* from asked cross join lateral (
+    select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+        finished_at, error, round, round_fence, forked_from, forked_at
+    from cloaca.executions e
+    where (e.workflow, e.status, e.seq) >= (asked.workflow, asked.status, 0)
+        and (e.workflow, e.status, e.seq) < (asked.workflow, asked.status, asked.before)
+    order by e.workflow desc, e.status desc, e.seq desc limit asked.most
+) found
+order by found.seq desc;
 
 -- name: watch_execution
 -- Who waits for an execution that another process runs says so in its row, and is notified of its end.

@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
+from cloaca.model.states import Status
 from cloaca.store.postgres import connection as driver
 from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import (
@@ -32,6 +33,7 @@ from cloaca.store.postgres.connection import (
 from cloaca.store.postgres.listener import Listener, notify
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
+    BEHIND_ALL,
     Batch,
     ClaimedExecution,
     ExecutionRow,
@@ -58,6 +60,7 @@ logger = logging.getLogger("cloaca.store")
 T = TypeVar("T")
 
 SQL = load_statements(os.path.join(os.path.dirname(__file__), "statements.sql"))
+STATUSES = list(map(str, Status))
 TRIES_AT_A_CONFLICT = 5
 CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
@@ -308,8 +311,24 @@ class PostgresStore:
     def list_executions(
         self, *, workflow: str | None, status: str | None, after: str | None, limit: int
     ) -> list[ExecutionRow]:
-        parameters = (workflow, workflow, status, status, after, after, limit)
-        return [ExecutionRow(*row) for row in self._read("list_executions", parameters)]
+        before = self._place_of(after)
+        match workflow, status:
+            case None, None:
+                rows = self._read("list_executions", (before, limit))
+            case str(), None:
+                rows = self._read("list_executions_of", (workflow, before, limit, STATUSES))
+            case None, str():
+                rows = self._read("list_executions_in", (status, before, limit))
+            case _:
+                rows = self._read("list_executions_of_in", (workflow, status, before, limit))
+        return [ExecutionRow(*row) for row in rows]
+
+    def _place_of(self, execution: str | None) -> int:
+        """Before which place in the order of starts a page ends that comes after an execution; 0 where there is none."""
+        if execution is None:
+            return BEHIND_ALL
+        rows = self._read("find_place", (execution,))
+        return rows[0][0] if rows else 0
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
         def fetch(db: Connection) -> list[Any]:

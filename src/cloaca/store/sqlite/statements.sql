@@ -178,10 +178,65 @@ select seq, id, workflow, structure, version, status, owner, fence, input, idemp
     finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca_executions where id = ?;
 
+-- name: find_place
+select seq from cloaca_executions where id = ?;
+
 -- name: list_executions
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
     finished_at, error, round, round_fence, forked_from, forked_at
-from cloaca_executions
-where (?1 is null or workflow = ?1) and (?2 is null or status = ?2)
-    and (?3 is null or seq < (select seq from cloaca_executions where id = ?3))
-order by seq desc limit ?4;
+from cloaca_executions where seq < ? order by seq desc limit ?;
+
+-- name: list_executions_of
+-- The newest of each status along one index, and the newest of those: it costs six times what it returns, never what
+-- there is.
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error, round, round_fence, forked_from, forked_at
+from cloaca_executions where seq in (
+    select newest.value from json_each(?1) kind join json_each((
+        select json_group_array(seq) from (
+            select seq from cloaca_executions indexed by cloaca_executions_listed
+            where workflow = ?2 and status = kind.value and seq < ?3 order by seq desc limit ?4
+        )
+    )) newest
+    order by newest.value desc limit ?4
+)
+order by seq desc;
+
+-- name: list_executions_in
+-- A jump from one workflow to the next along the index. The newest few of each tell what the page cannot go below, so
+-- that little more is read than it returns.
+with recursive names (workflow) as materialized (
+    select min(workflow) from cloaca_executions
+    union all
+    select (select min(workflow) from cloaca_executions where workflow > names.workflow)
+    from names where names.workflow is not null
+),
+few (seq) as (
+    select newest.value from names join json_each((
+        select json_group_array(seq) from (
+            select seq from cloaca_executions indexed by cloaca_executions_listed
+            where workflow = names.workflow and status = ?1 and seq < ?2 order by seq desc limit 1 + ?3 / 8
+        )
+    )) newest
+),
+bound (seq) as materialized (
+    select coalesce((select seq from few order by seq desc limit 1 offset ?3 - 1), 0)
+)
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error, round, round_fence, forked_from, forked_at
+from cloaca_executions where seq in (
+    select newest.value from names join bound join json_each((
+        select json_group_array(seq) from (
+            select seq from cloaca_executions indexed by cloaca_executions_listed
+            where workflow = names.workflow and status = ?1 and seq < ?2 and seq >= bound.seq order by seq desc limit ?3
+        )
+    )) newest
+    order by newest.value desc limit ?3
+)
+order by seq desc;
+
+-- name: list_executions_of_in
+select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
+    finished_at, error, round, round_fence, forked_from, forked_at
+from cloaca_executions indexed by cloaca_executions_listed
+where workflow = ? and status = ? and seq < ? order by seq desc limit ?;

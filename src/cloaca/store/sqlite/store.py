@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
+from cloaca.model.states import Status
 from cloaca.store.rows import (
+    BEHIND_ALL,
     Batch,
     ClaimedExecution,
     ExecutionRow,
@@ -46,6 +48,8 @@ T = TypeVar("T")
 SQL = load_statements(os.path.join(os.path.dirname(__file__), "statements.sql"))
 ADVANCE_TURN, START, SETTLE = SQL["advance_turn"], SQL["start_execution"], SQL["settle_attempt"]
 FINISH, NOTE_RUNNING = SQL["finish_execution"], SQL["note_running"]
+
+STATUSES = json.dumps(list(Status))
 
 CHECKPOINT_BYTES = 4 << 20
 """How much is written between two checkpoints, roughly: the default of SQLite, a thousand pages."""
@@ -250,7 +254,24 @@ class SqliteStore:
     def list_executions(
         self, *, workflow: str | None, status: str | None, after: str | None, limit: int
     ) -> list[ExecutionRow]:
-        return [ExecutionRow(*row) for row in self._read("list_executions", (workflow, status, after, limit))]
+        before = self._place_of(after)
+        match workflow, status:
+            case None, None:
+                rows = self._read("list_executions", (before, limit))
+            case str(), None:
+                rows = self._read("list_executions_of", (STATUSES, workflow, before, limit))
+            case None, str():
+                rows = self._read("list_executions_in", (status, before, limit))
+            case _:
+                rows = self._read("list_executions_of_in", (workflow, status, before, limit))
+        return [ExecutionRow(*row) for row in rows]
+
+    def _place_of(self, execution: str | None) -> int:
+        """Before which place in the order of starts a page ends that comes after an execution; 0 where there is none."""
+        if execution is None:
+            return BEHIND_ALL
+        rows = self._read("find_place", (execution,))
+        return rows[0][0] if rows else 0
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
         return self._fetch(SQL[name], parameters)

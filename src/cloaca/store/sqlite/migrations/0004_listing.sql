@@ -1,0 +1,2 @@
+-- Pages of one status: here a jump over the workflows along executions_listed costs less than an index would at each
+-- change of a status.
