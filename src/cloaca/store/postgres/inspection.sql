@@ -15,7 +15,11 @@ select e.id, e.workflow, a.task, a.crashes from (
     select id, workflow from cloaca.executions where finished_at is null and owner is not null
     union all
     select id, workflow from cloaca.executions where finished_at is null and owner is null and status <> 'Paused' and started_at is not null
-) e join cloaca.attempts a on a.execution_id = e.id where a.status = 'Suspect' limit %s;
+) e cross join lateral (
+    -- The offset has it looked up for each: a join may read all attempts, under a plan that was made when they were few.
+    select task, crashes from cloaca.attempts where execution_id = e.id and status = 'Suspect' offset 0
+) a
+limit %s;
 
 -- name: list_newest
 select id, created_at, started_at from cloaca.executions order by seq desc limit %s;
