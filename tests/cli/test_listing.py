@@ -150,6 +150,17 @@ def test_on_a_terminal_it_is_a_table_in_colour_that_never_cuts_an_id(folder):
     assert f"cloaca fork {line[:36]} load" in shown
 
 
+def test_what_a_task_says_cannot_steer_the_terminal(shell):
+    with shell.runner() as runner:
+        id = runner.execute("etl", {"fail": "\x1b[2J\u202e", "\x1b]0;key": "\x1b[2J"}).execution_id
+    for command in (["list"], ["show", id, "--context"], ["show", id], ["explain", id], ["history", id]):
+        shown = shell.run(*command)
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+    assert r"ValueError: \x1b[2J\u202e" in shell.run("show", id)
+    assert "\x1b" not in shell.run("watch", id, status=1)
+
+
 def test_in_a_pipe_there_is_no_colour_and_a_reader_that_leaves_does_no_harm(folder):
     folder.environment.pop("NO_COLOR")
     folder.run("run", "etl.py")

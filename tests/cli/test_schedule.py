@@ -107,11 +107,9 @@ def test_a_schedule_is_added_changed_switched_and_removed(shell, tables):
     assert enabled.startswith(f"schedule {id} of workflow idle is on: next run 20")
     assert "is on" in shell.run("schedule", "update", id, "@hourly", "--catch-up", "latest")
     shown = shell.json("schedule", "show", id)
-    assert (shown["cron_expression"], shown["timezone"], shown["catchup_policy"]) == (
-        "@hourly",
-        "UTC",
-        "latest",
-    )
+    kept = shown["cron_expression"], shown["timezone"], shown["catchup_policy"]
+    assert kept == ("@hourly", "Europe/Berlin", "latest")
+    assert shell.json("schedule", "update", id, "@hourly", "--tz", "UTC")["catchup_policy"] == "latest"
     assert "expression  @hourly in UTC\n" in shell.run("schedule", "show", id)
     assert "add --yes" in shell.refused("schedule", "delete", id)
     assert shell.run("schedule", "delete", id, "--yes") == f"schedule {id} is removed\n"

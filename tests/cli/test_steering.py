@@ -42,9 +42,8 @@ def test_a_fork_goes_on_from_a_task_with_an_edited_context(shell, ended):
 def test_a_fork_can_be_followed_to_its_end(shell, ended):
     with shell.runner():
         done = shell.done("fork", ended[1], "load", "--set", 'fail="again"', "--wait", status=1)
-        assert "from task load" in done.stderr
-        assert "ValueError  again" in done.stdout
-        assert shell.json("fork", ended[0], "load", "--wait")["status"] == "Completed"
+    assert "from task load" in done.stderr
+    assert "ValueError  again" in done.stdout
 
 
 @pytest.mark.parametrize(

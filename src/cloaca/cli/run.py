@@ -19,6 +19,7 @@ from cloaca.cli.display import Display, display_on
 from cloaca.cli.documents import execution_document, print_document
 from cloaca.cli.exits import COMPLETED, FAILED, Refused
 from cloaca.cli.following import check_goes_on_here, follow
+from cloaca.cli.ids import resolved
 from cloaca.cli.loading import Loaded, load
 from cloaca.cli.outcome import print_outcome
 from cloaca.cli.output import kept_stdout
@@ -135,7 +136,7 @@ def _handle(order: Order, given: dict[str, Any], loaded: Loaded, runner: Default
     if order.resume is None:
         assert order.workflow is not None  # noqa: S101 - it was picked
         return runner.start(order.workflow, given)
-    handle = runner.get_handle(order.resume)
+    handle = runner.get_handle(resolved(runner, order.resume))
     if order.workflow not in (None, handle.workflow_name):
         raise Refused(
             f"execution {order.resume} is of workflow {handle.workflow_name!r}, not of {order.workflow!r}: "

@@ -81,20 +81,22 @@ def add(
 @schedule_argument
 @click.argument("expression")
 @database_option
-@zone_option
+@click.option("--tz", "zone", metavar="ZONE", help="Whose clocks it follows; as before unless given.")
 @catch_up_option
 @json_option
 def update(
-    typed_id: str, *, expression: str, url: str, zone: str, catch_up: str | None, as_object: bool
+    typed_id: str, *, expression: str, url: str, zone: str | None, catch_up: str | None, as_object: bool
 ) -> None:
-    """Give a schedule another cron EXPRESSION and zone, from the next instant on.
+    """Give a schedule another cron EXPRESSION, from the next instant on; zone and catch-up stay unless they are given.
 
     Exit codes: 0 changed, 2 wrong usage, there is no such schedule, or a trigger in code declares it.
     """
     with asking(url) as client:
-        id = found_schedule(client, typed_id)["id"]
-        client.update_cron_schedule(id, expression, zone, catchup_policy=catch_up)
-        _print(client, id, as_object=as_object)
+        found = found_schedule(client, typed_id)
+        client.update_cron_schedule(
+            found["id"], expression, zone or found["timezone"], catchup_policy=catch_up
+        )
+        _print(client, found["id"], as_object=as_object)
 
 
 @click.command(short_help="Switch a schedule on.", epilog=_EXAMPLES["enable"])
