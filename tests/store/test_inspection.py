@@ -10,6 +10,8 @@ from cloaca.store.postgres import inspection as postgres
 from cloaca.store.postgres.inspection import PostgresInspection
 from cloaca.store.sqlite import held, inspection
 from cloaca.store.sqlite.inspection import SqliteInspection
+from cloaca.store.sqlite.store import SqliteStore
+from cloaca.store.url import parse_database_url
 from tests.store.rows import batch_of, start
 from tests.store.test_claims import scans
 
@@ -112,6 +114,18 @@ def test_a_log_that_has_grown_names_who_reads_for_long(sqlite_place, hold, monke
     (damage,) = SqliteInspection(sqlite_place.database.url).damages(thorough=False)
     assert damage.check == "log"
     assert f"process {pid} (python" in damage.what
+
+
+def test_looking_leaves_no_file_behind(sqlite_url):
+    url = parse_database_url(sqlite_url)
+    store = SqliteStore(url)
+    store.prepare()
+    store.close()
+    before = sorted(os.listdir(os.path.dirname(url.path)))
+    looking = SqliteInspection(url)
+    assert looking.tables_version() == looking.known_version
+    looking.close()
+    assert sorted(os.listdir(os.path.dirname(url.path))) == before
 
 
 def test_damage_is_found_by_reading_all_of_the_file(sqlite_place):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from cloaca.errors import DatabaseError
 from cloaca.store.inspection import Damage, Holder, StartedRow, SuspectedRow, WaitingRow
 from cloaca.store.sqlite import held
-from cloaca.store.sqlite.connection import MIGRATIONS, connect, explained, tables_version
+from cloaca.store.sqlite.connection import MIGRATIONS, explained, tables_version
 from cloaca.store.sqlite.locks import Gate, GateTimeout, LockFile
 from cloaca.store.statements import load_statements
 from cloaca.store.url import SqliteUrl
@@ -65,11 +65,7 @@ class SqliteInspection:
         return Gate(LockFile(path), patience) if os.path.exists(path) else contextlib.nullcontext()
 
     def _take_lock(self, patience: float) -> None:
-        # On a connection that sets nothing: the journal mode is that of whoever works here.
-        name = f"file:{quote(self._path)}?mode=rw"
-        with contextlib.closing(
-            sqlite3.connect(name, uri=True, isolation_level=None, timeout=patience)
-        ) as db:
+        with contextlib.closing(self._connected(patience)) as db:
             db.execute("begin immediate")
             db.execute("rollback")
 
@@ -140,8 +136,16 @@ class SqliteInspection:
             raise DatabaseError(explained(error, self._url)) from error
 
     def _opened(self) -> sqlite3.Connection:
-        self._db = self._db or connect(self._url, read_only=True)
+        self._db = self._db or self._connected(self._url.busy_timeout_seconds)
         return self._db
+
+    def _connected(self, timeout: float) -> sqlite3.Connection:
+        """A connection that sets nothing: the journal mode is that of whoever works here.
+
+        It may write, although it does not: one that may not leaves the files of the log behind when it is the last.
+        """
+        name = f"file:{quote(self._path)}?mode=rw"
+        return sqlite3.connect(name, uri=True, isolation_level=None, timeout=timeout)
 
     def close(self) -> None:
         if self._db is not None:
