@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from cloaca.errors import DatabaseError
 from cloaca.store.rows import Existing
-from tests.store.rows import KNOWN, NOW, batch_of, shown, start
+from tests.store.rows import GRAPH, KNOWN, NOW, batch_of, finish, settle, shown, start
 from tests.store.steps import SOON, blockers, until
 
 MANY = 12
@@ -154,3 +154,35 @@ def test_a_start_waits_for_a_key_that_a_callers_transaction_has_taken(postgres_p
         caller.rollback()
         assert late.result(SOON) == {}
     assert shown(store, "e2") == ("Running", "r1", 1, [])
+
+
+REMOVED_MEANWHILE = """
+with gone as (delete from cloaca.executions where idempotency_key = 'k' returning 1)
+select id, input from cloaca.executions where workflow = %s and idempotency_key = %s and not exists (select from gone)
+"""
+"""Finds an execution by its key just as somebody else removes it."""
+
+
+@pytest.fixture
+def pruned_meanwhile(postgres_place):
+    """A store that finds nothing under a key that was taken a moment ago."""
+    store = postgres_place.joined("r1")
+    store.commit(batch_of(GRAPH, start("e1", "r1", key="k")))
+    store.commit(batch_of(settle("e1", "r1"), finish("e1", "r1")))
+    find, store._sql["find_by_key"] = store._sql["find_by_key"], REMOVED_MEANWHILE
+    yield store
+    store._sql["find_by_key"] = find
+    # The guards mind what vanishes.
+    postgres_place.database.db.execute("delete from public.violations")
+
+
+def test_a_key_that_is_freed_while_it_is_looked_for_starts_a_new_execution(pruned_meanwhile):
+    assert pruned_meanwhile.enter(start("e2", key="k")) == Existing("e2", "{}")
+    assert shown(pruned_meanwhile, "e1") is None
+    assert shown(pruned_meanwhile, "e2") == ("Pending", None, 0, [])
+
+
+def test_a_turn_whose_key_is_freed_after_it_starts_the_execution_for_whoever_claims_it(pruned_meanwhile):
+    losers = pruned_meanwhile.commit(batch_of(start("e2", "r1", key="k")))
+    assert losers == {"e2": Existing("e2", "{}")}
+    assert shown(pruned_meanwhile, "e2") == ("Pending", None, 0, [])

@@ -13,11 +13,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg.rows import tuple_row
 
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
 from cloaca.model.states import Status
+from cloaca.store.listing import page_of
 from cloaca.store.postgres import connection as driver
 from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import (
@@ -30,10 +30,10 @@ from cloaca.store.postgres.connection import (
     qualified,
     refusal,
 )
+from cloaca.store.postgres.entering import Entering, unowned
 from cloaca.store.postgres.listener import Listener, notify
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
-    BEHIND_ALL,
     Batch,
     ClaimedExecution,
     ExecutionRow,
@@ -75,6 +75,7 @@ class PostgresStore:
     def __init__(self, url: PostgresUrl) -> None:
         self.url = url
         self._sql = {name: qualified(statement, url.schema, binds=True) for name, statement in SQL.items()}
+        self._entering = Entering(self._sql, self.url)
         self._db: Connection | None = None
         self._reader: Connection | None = None
         self._reading = threading.Lock()
@@ -207,7 +208,11 @@ class PostgresStore:
                     found = db.execute(
                         self._sql["find_by_key"], (row.workflow, row.idempotency_key)
                     ).fetchone()
-                    if found is not None and found[0] != row.id:
+                    if found is None:
+                        # What had the key was removed since, and nothing was started under it.
+                        losers[row.id] = self._entering.start_or_find(db, unowned(row))
+                        continue
+                    if found[0] != row.id:
                         losers[row.id] = Existing(str(found[0]), str(found[1]))
                         continue
                 mine = db.execute(self._sql["find_started"], (row.id, row.owner, row.fence)).fetchone()
@@ -311,24 +316,9 @@ class PostgresStore:
     def list_executions(
         self, *, workflow: str | None, status: str | None, after: str | None, limit: int
     ) -> list[ExecutionRow]:
-        before = self._place_of(after)
-        match workflow, status:
-            case None, None:
-                rows = self._read("list_executions", (before, limit))
-            case str(), None:
-                rows = self._read("list_executions_of", (workflow, before, limit, STATUSES))
-            case None, str():
-                rows = self._read("list_executions_in", (status, before, limit))
-            case _:
-                rows = self._read("list_executions_of_in", (workflow, status, before, limit))
-        return [ExecutionRow(*row) for row in rows]
-
-    def _place_of(self, execution: str | None) -> int:
-        """Before which place in the order of starts a page ends that comes after an execution; 0 where there is none."""
-        if execution is None:
-            return BEHIND_ALL
-        rows = self._read("find_place", (execution,))
-        return rows[0][0] if rows else 0
+        return page_of(
+            self._read, workflow=workflow, status=status, after=after, limit=limit, statuses=STATUSES
+        )
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
         def fetch(db: Connection) -> list[Any]:
@@ -371,28 +361,16 @@ class PostgresStore:
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
         if connection is None:
-            return self._ask(lambda db: self._start_or_find(db, row))
+            return self._ask(lambda db: self._entering.start_or_find(db, row))
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(
                 f"connection is a {type(connection).__name__}: pass the psycopg.Connection whose transaction the start "
                 "belongs to"
             )
         try:
-            return self._start_or_find(connection, row)
+            return self._entering.start_or_find(connection, row)
         except (psycopg.Error, UnicodeEncodeError) as error:
             raise DatabaseError(explained(error, self.url)) from error
-
-    def _start_or_find(self, db: psycopg.Connection[Any], row: StartRow) -> Existing:
-        # A caller's connection may make cursors of other kinds.
-        with psycopg.Cursor(db, row_factory=tuple_row) as cursor:
-            found = Existing(row.id, row.input)
-            cursor.execute(self._sql["start_execution"], columns([row]))
-            if cursor.fetchone() is None and row.idempotency_key is not None:
-                cursor.execute(self._sql["find_by_key"], (row.workflow, row.idempotency_key))
-                found = Existing._make(cursor.fetchall()[0])
-            # In a caller's transaction it is delivered when that commits: nobody else can tell when.
-            notify(cursor, self._sql["notify"], ended=(), work=True)
-        return found
 
     def enter_many(self, rows: Sequence[StartRow]) -> None:
         def start(db: Connection) -> None:

@@ -192,13 +192,13 @@ from cloaca_executions where seq < ? order by seq desc limit ?;
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
     finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca_executions where seq in (
-    select newest.value from json_each(?1) kind join json_each((
+    select newest.value from json_each(?4) kind join json_each((
         select json_group_array(seq) from (
             select seq from cloaca_executions indexed by cloaca_executions_listed
-            where workflow = ?2 and status = kind.value and seq < ?3 order by seq desc limit ?4
+            where workflow = ?1 and status = kind.value and seq < ?2 order by seq desc limit ?3
         )
     )) newest
-    order by newest.value desc limit ?4
+    order by newest.value desc limit ?3
 )
 order by seq desc;
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
 from cloaca.model.states import Status
+from cloaca.store.listing import page_of
 from cloaca.store.rows import (
-    BEHIND_ALL,
     Batch,
     ClaimedExecution,
     ExecutionRow,
@@ -254,24 +254,9 @@ class SqliteStore:
     def list_executions(
         self, *, workflow: str | None, status: str | None, after: str | None, limit: int
     ) -> list[ExecutionRow]:
-        before = self._place_of(after)
-        match workflow, status:
-            case None, None:
-                rows = self._read("list_executions", (before, limit))
-            case str(), None:
-                rows = self._read("list_executions_of", (STATUSES, workflow, before, limit))
-            case None, str():
-                rows = self._read("list_executions_in", (status, before, limit))
-            case _:
-                rows = self._read("list_executions_of_in", (workflow, status, before, limit))
-        return [ExecutionRow(*row) for row in rows]
-
-    def _place_of(self, execution: str | None) -> int:
-        """Before which place in the order of starts a page ends that comes after an execution; 0 where there is none."""
-        if execution is None:
-            return BEHIND_ALL
-        rows = self._read("find_place", (execution,))
-        return rows[0][0] if rows else 0
+        return page_of(
+            self._read, workflow=workflow, status=status, after=after, limit=limit, statuses=STATUSES
+        )
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
         return self._fetch(SQL[name], parameters)
