@@ -186,3 +186,10 @@ def test_a_turn_whose_key_is_freed_after_it_starts_the_execution_for_whoever_cla
     losers = pruned_meanwhile.commit(batch_of(start("e2", "r1", key="k")))
     assert losers == {"e2": Existing("e2", "{}")}
     assert shown(pruned_meanwhile, "e2") == ("Pending", None, 0, [])
+
+
+def test_a_turn_of_which_it_is_learned_late_what_it_lost_to_starts_again_what_is_gone_by_then(place):
+    store = place.joined("r1")
+    batch = batch_of(start("e2", "r1", key="k"))
+    assert store.losers(batch) == {"e2": Existing("e2", "{}")}
+    assert shown(store, "e2") == ("Pending", None, 0, [])

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from cloaca.model.execution import AttemptRow, FinishRow, StoredAttempt
-from cloaca.model.states import EventKind
+from cloaca.model.states import EventKind, Status
+
+
+def unowned(row: StartRow) -> StartRow:
+    """The start for whoever claims it."""
+    return row._replace(status=Status.PENDING.value, owner=None, fence=0, started_at=None)
+
 
 BEHIND_ALL = 2**63 - 1
 """More than any place in the order of starts."""

@@ -9,11 +9,10 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from cloaca.errors import DatabaseError
-from cloaca.model.states import Status
 from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.listener import notify
 from cloaca.store.postgres.url import PostgresUrl
-from cloaca.store.rows import Existing, StartRow
+from cloaca.store.rows import Batch, Existing, StartRow, unowned
 
 TRIES = 5
 
@@ -47,7 +46,22 @@ class Entering:
             f"{self._url.text}: what has key {row.idempotency_key!r} was removed again and again: try again"
         )
 
-
-def unowned(row: StartRow) -> StartRow:
-    """The start for whoever claims it."""
-    return row._replace(status=Status.PENDING.value, owner=None, fence=0, started_at=None)
+    def losers(self, db: psycopg.Connection[Any], batch: Batch) -> dict[str, Existing]:
+        """Of a batch that was committed: which starts lost, and to what; asked outside of a transaction."""
+        losers = {}
+        for row in batch.starts:
+            if row.idempotency_key is not None:
+                key = row.workflow, row.idempotency_key
+                found = db.execute(self._sql["find_by_key"], key).fetchone()
+                if found is None:
+                    # What had the key was removed since, and nothing was started under it.
+                    losers[row.id] = self.start_or_find(db, unowned(row))
+                    continue
+                if found[0] != row.id:
+                    losers[row.id] = Existing(str(found[0]), str(found[1]))
+                    continue
+            mine = db.execute(self._sql["find_started"], (row.id, row.owner, row.fence)).fetchone()
+            if mine is None:
+                # It was committed before this runner was declared dead, and goes on under another claim.
+                losers[row.id] = Existing(row.id, row.input)
+        return losers

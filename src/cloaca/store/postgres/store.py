@@ -30,7 +30,7 @@ from cloaca.store.postgres.connection import (
     qualified,
     refusal,
 )
-from cloaca.store.postgres.entering import Entering, unowned
+from cloaca.store.postgres.entering import Entering
 from cloaca.store.postgres.listener import Listener, notify
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
@@ -201,25 +201,8 @@ class PostgresStore:
         return happened
 
     def losers(self, batch: Batch) -> dict[str, Existing]:
-        losers = {}
         with self._answered() as db:
-            for row in batch.starts:
-                if row.idempotency_key is not None:
-                    found = db.execute(
-                        self._sql["find_by_key"], (row.workflow, row.idempotency_key)
-                    ).fetchone()
-                    if found is None:
-                        # What had the key was removed since, and nothing was started under it.
-                        losers[row.id] = self._entering.start_or_find(db, unowned(row))
-                        continue
-                    if found[0] != row.id:
-                        losers[row.id] = Existing(str(found[0]), str(found[1]))
-                        continue
-                mine = db.execute(self._sql["find_started"], (row.id, row.owner, row.fence)).fetchone()
-                if mine is None:
-                    # It was committed before this runner was declared dead, and goes on under another claim.
-                    losers[row.id] = Existing(row.id, row.input)
-        return losers
+            return self._entering.losers(db, batch)
 
     def _foreign(self, batch: Batch) -> set[str]:
         """The executions of a batch that were refused: those of others, or all where that cannot be told."""

@@ -31,6 +31,7 @@ from cloaca.store.rows import (
     released,
 )
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
+from cloaca.store.sqlite.batches import bytes_of, losers_of
 from cloaca.store.sqlite.connection import connect, explained, locked, migrate, refusal
 from cloaca.store.sqlite.locks import GateTimeout, RunnerLocks
 from cloaca.store.statements import load_statements
@@ -134,7 +135,7 @@ class SqliteStore:
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def commit(self, batch: Batch) -> dict[str, Existing]:
-        return self._turn_of(lambda db: self._write_rows(db, batch), size=_bytes_of(batch))
+        return self._turn_of(lambda db: self._write_rows(db, batch), size=bytes_of(batch))
 
     def was_committed(self) -> bool:
         try:
@@ -152,7 +153,7 @@ class SqliteStore:
 
     def losers(self, batch: Batch) -> dict[str, Existing]:
         try:
-            return _losers(self._connection(), batch)
+            return losers_of(self._connection(), batch, sql=SQL, enter=self.enter)
         except sqlite3.Error as error:
             self._disconnect()
             raise refusal(error, self.url, at_commit=False) from error
@@ -162,7 +163,7 @@ class SqliteStore:
         if batch.structures:
             db.executemany(SQL["keep_structure"], batch.structures)
         if batch.starts and db.executemany(START, batch.starts).rowcount < len(batch.starts):
-            losers = _losers(db, batch)
+            losers = losers_of(db, batch, sql=SQL, enter=self.enter)
         written = expected = 0
         for statement, rows in (
             (SETTLE, batch.settles),
@@ -489,26 +490,6 @@ class SqliteStore:
 def _leave(db: sqlite3.Connection, runner: str) -> None:
     for name in ("forget_runner", "leave_runner"):
         db.execute(SQL[name], (runner,))
-
-
-def _losers(db: sqlite3.Connection, batch: Batch) -> dict[str, Existing]:
-    losers = {}
-    for row in batch.starts:
-        if row.idempotency_key is not None:
-            found = Existing(*db.execute(SQL["find_by_key"], (row.workflow, row.idempotency_key)).fetchone())
-            if found.id != row.id:
-                losers[row.id] = found
-                continue
-        if db.execute(SQL["find_started"], (row.id, row.owner, row.fence)).fetchone() is None:
-            # It was committed before this runner was declared dead, and goes on under another claim.
-            losers[row.id] = Existing(row.id, row.input)
-    return losers
-
-
-def _bytes_of(batch: Batch) -> int:
-    return sum(len(row.delta or "") + 200 for row in batch.settles) + sum(
-        len(row.input) + 300 for row in batch.starts
-    )
 
 
 def _open_locks(path: str, *, timeout: float) -> RunnerLocks | None:
