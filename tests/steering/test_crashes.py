@@ -51,6 +51,25 @@ def test_what_a_round_has_opened_stays_open_when_another_runner_goes_on_with_it(
     assert last == {"a": "Completed", "b0": "Completed", "b1": "Completed"}
 
 
+def test_what_a_round_has_opened_and_a_cancel_left_open_runs_in_the_next(bench):
+    flow, hand = fails_once(), bench.hand()
+    execution = hand.start(flow)
+    hand.run()
+    steer(bench, "retry", execution)
+    hand.engine.ownership.announced()
+    hand.turn()
+    hand.end(hand.begin())
+    hand.turn()
+    for verb in ("cancel", "retry"):
+        steer(bench, verb, execution)
+        hand.turn(Steered([execution]))
+    bench.clock.move(2)
+    hand.turn()
+    hand.run()
+    assert bench.execution(execution).status == "Completed"
+    assert hand.submitted() == [("a", 1), ("a", 2), ("b0", 1), ("b0", 1), ("b1", 1)]
+
+
 def test_a_body_that_may_have_killed_its_process_in_a_later_round_is_a_suspect(bench):
     flow, hand = fails_once(), bench.hand()
     execution = hand.start(flow)
@@ -111,6 +130,25 @@ def test_what_a_body_left_is_kept_while_it_cannot_be_read_where_its_execution_st
     hand.turn()
     assert bench.attempts(execution) == [("a", 1, "Completed")]
     assert hand.pauses
+
+
+def test_a_start_that_is_steered_before_its_answer_arrives_goes_on(bench):
+    hand, steered = bench.hand(), []
+
+    def pause(_):
+        steered.append(steer(bench, "pause", execution))
+        bench.paused = lambda hand: None
+
+    [execution], answers = hand.ask(chain("a", "b"))
+    bench.paused = pause
+    bench.fail("lost_done")
+    hand.turn()
+    assert len(steered) == len(answers) == 1
+    hand.turn()
+    steer(bench, "resume", execution)
+    bench.clock.move(2)
+    hand.run()
+    assert bench.execution(execution).status == "Completed"
 
 
 def test_being_told_twice_of_a_cancelled_execution_is_as_good_as_once(bench):

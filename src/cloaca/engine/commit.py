@@ -57,8 +57,11 @@ class Committer:
             self.start_over(turn)
         except CommitUnknown:
             self._leave_unknown(turn)
-        for loser in self.losers:
+        for loser, existing in self.losers.items():
             self._core.live.pop(loser, None)
+            if existing.id == loser:
+                # It was committed and steered before this was known: where this runner owns it, it is claimed again.
+                self._ownership.give_back(loser)
             turn.ready = [job for job in turn.ready if job.execution_id != loser]
 
     def _commit_whole(self, turn: Turn) -> None:

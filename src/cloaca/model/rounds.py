@@ -51,7 +51,9 @@ def _open_again(graph: Graph, former: Mapping[int, StoredAttempt]) -> set[int]:
             is_open = stored.retry_at is not None or not is_handled(graph, node, former)
         else:
             is_open = stored.status == TaskStatus.SKIPPED and any(
-                dependency in found for dependency in graph.dependencies[node]
+                # One that was decided anew had opened this one, in a round that ended before it was decided too.
+                dependency in found or (dependency in former and former[dependency].fence > stored.fence)
+                for dependency in graph.dependencies[node]
             )
         if is_open:
             found.add(node)
