@@ -26,11 +26,14 @@ def run_schedule(random, database, *, faulty=True):
     world = World(random, database, Witness(database), faulty=faulty)
     try:
         world.populate(make_scenario(random, world.begin, deadly=faulty))
-        for _ in range(random.randint(10, 60)):
-            act(world, faulty=faulty)
-        settle_down(world)
-        check_rest(world)
-        leave(world)
+        for _ in range(random.choice([1, 2]) if world.is_steered else 1):
+            # What has ended is there to be retried, forked and deleted.
+            for _ in range(random.randint(10, 60)):
+                act(world, faulty=faulty)
+            settle_down(world)
+        with world.calm():
+            check_rest(world)
+            leave(world)
         with contextlib.closing(database.store()) as store:
             world.witness.judge(world, store)
     finally:
@@ -47,7 +50,7 @@ def act(world, *, faulty):
         world.join()
         return
     runner = random.choice(world.runners)
-    kind = random.randrange(108 if world.is_steered else 100)
+    kind = random.randrange(118 if world.is_steered else 100)
     if kind < 35:
         world.turn(runner, runner.messages(random.choice([1, 3, 100])))
     elif kind < 50:
@@ -128,16 +131,16 @@ def may_crash(world):
 def settle_down(world):
     """No more faults: everything that was started must come to its end, woken only as the engine asks to be."""
     world.faults.coming.clear()
-    world.is_steered = False
-    for _ in range(2000):
-        if not world.runners:
-            world.join()
-        world.steering.resume_all()
-        move_bodies(world)
-        take_turns(world)
-        if not world.witness.unfinished() and not world.outcomes and not unanswered(world):
-            return
-        pass_time(world)
+    with world.calm():
+        for _ in range(2000):
+            if not world.runners:
+                world.join()
+            world.steering.resume_all()
+            move_bodies(world)
+            take_turns(world)
+            if not world.witness.unfinished() and not world.outcomes and not unanswered(world):
+                return
+            pass_time(world)
     raise Violation(f"I6: not finished: {world.witness.unfinished()}, not answered: {unanswered(world)}")
 
 
@@ -184,6 +187,14 @@ def check_rest(world):
             world.turn(runner, runner.messages(1000))
         if runner.has_news:
             raise Violation("a runner at rest does not wait")
+    for _ in range(2):
+        world.tick(world.settings.patrol_seconds)
+        take_turns(world)
+    for runner in world.runners:
+        held = set(runner.engine.core.live)
+        world.witness.demand(
+            not held, "a runner at rest holds what has ended", runner.engine.core.runner, held
+        )
 
 
 def leave(world):

@@ -72,7 +72,9 @@ def count(world, totals):
     totals["commits"] += world.faults.commits
     totals["faults"] += world.faults.happened
     totals["crashes"] += world.crashes
-    totals["verbs"] += world.steering.done
+    totals["verbs"] += world.steering.done.total()
+    for verb, number in sorted(world.steering.done.items()):
+        totals[verb] += number
 
 
 def report(totals, seconds, failures):

@@ -1,6 +1,7 @@
 """People who steer the executions of one world: from a runner's process, or from one that nobody hears of."""
 
 import copy
+from collections import Counter
 from unittest.mock import patch
 
 from cloaca.engine.completions import Completions
@@ -12,7 +13,13 @@ from tests.engine.faults import Crash
 from tests.engine.rounds import attempts_of, events_of, forked
 from tests.engine.scenario import INITIAL_VALUES
 
-VERBS = ["pause"] * 5 + ["resume"] * 4 + ["cancel"] * 2 + ["retry"] * 4 + ["fork"] * 2 + ["delete"]
+VERBS = ("pause", "resume", "cancel", "retry", "fork", "delete")
+FITTING = {
+    "Pending": ("pause", "cancel"), "Running": ("pause", "pause", "cancel", "fork"), "Paused": ("resume", "resume", "cancel"),
+    "Completed": ("fork", "fork", "delete"), "Failed": ("retry", "retry", "fork", "delete"),
+    "Cancelled": ("retry", "retry", "retry", "delete"),
+}  # fmt: skip
+"""By status: what is done most of the time, the more often the more often it is named."""
 MOST_FORKS = 3
 LEADS_TO = {
     "pause": ("Paused",), "resume": ("Pending", "Running"), "cancel": ("Cancelled",), "retry": ("Pending", "Running"),
@@ -61,6 +68,8 @@ class Insider(Person):
     def _steered(self, executions, *, work):
         super()._steered(executions, work=work)
         self._tell(self._runner, executions, work=work)
+        for execution in executions:
+            self._world.wait(self._runner, execution)
 
 
 class Steering:
@@ -69,7 +78,8 @@ class Steering:
     def __init__(self, world):
         self._world = world
         self.verbs = 0
-        self.done = 0
+        self.done = Counter()
+        """By verb: how often it was answered without an error."""
         self._forks = 0
         self._outside = None
 
@@ -121,10 +131,10 @@ class Steering:
         world = self._world
         found = world.witness.rows("select id, status, round from cloaca_executions order by id")
         found = [row for row in found if not world.run_of[row[0]].is_poisoned]
-        verb = world.random.choice(VERBS)
         if not found:
             return
         before = world.random.choice(found)
+        verb = world.random.choice(VERBS if world.random.random() < 0.2 else FITTING[before[1]])
         number = self._note(before[0])
         try:
             self._do(person, verb, before[0])
@@ -136,7 +146,7 @@ class Steering:
         except DatabaseError:
             return
         else:
-            self.done += 1
+            self.done[verb] += 1
             self._see_done(number, verb, before)
 
     def _note(self, execution):
@@ -156,7 +166,8 @@ class Steering:
         """The fork's model is made before the fork, which may be there although nobody is told so."""
         world, random = self._world, self._world.random
         run = world.run_of[source]
-        from_task = random.choice(run.plan.workflow.graph.ids)
+        graph = run.plan.workflow.graph
+        from_task = random.choice([random.choice(graph.ids), graph.ids[graph.order[-1]]])
         edited = {key: copy.deepcopy(random.choice(INITIAL_VALUES)) for key in "abc" if random.random() < 0.3}
         attempts, events = attempts_of(world.witness, source), events_of(world.witness, source)
         made = forked(run, attempts, events, from_task, edited)

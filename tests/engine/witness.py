@@ -1,8 +1,11 @@
 """What must hold at every moment of a schedule, and at its end, by what the database says."""
 
+import contextlib
 import re
 
+from cloaca.engine.completions import Finished
 from cloaca.insights import read_record
+from cloaca.model.values import decode
 from tests.engine.reference import End, end_of, expected, final_context, outcome, runs
 from tests.engine.rounds import (
     attempts_of,
@@ -125,6 +128,20 @@ class Witness:
             self.demand(found or execution in self.deleted, "I1: acknowledged and not there", execution)
             self.acknowledged[execution] = run
 
+    def told(self, execution, news):
+        """I9: a result that is handed out is what is committed."""
+        if not isinstance(news, Finished):
+            return
+        with contextlib.closing(self.database.store()) as store:
+            record = read_record(store, execution, code_of=None)
+        committed = record.status, record.error_message, dict(record.context)
+        handed = (
+            news.status,
+            news.error_message,
+            {key: decode(text) for key, text in news.view.texts().items()},
+        )
+        self.demand(handed == committed, "I9: a result that is not committed", execution, handed, committed)
+
     # -- at the end ----------------------------------------------------------------------------------------------------
 
     def unfinished(self):
@@ -155,6 +172,8 @@ class Witness:
         check_history(store, execution)
         record = read_record(store, execution, code_of=lambda name: None)
         attempts, events = attempts_of(self, execution), events_of(self, execution)
+        left = [row for row in attempts if row.status in ("Running", "Suspect")]
+        self.demand(not left, "I6: attempts are open after the end", execution, left)
         self.judge_events(execution, events)
         self.judge_kept(execution, run, attempts)
         for (before, rows), ended in zip(

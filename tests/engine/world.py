@@ -1,5 +1,6 @@
 """Runners, bodies and faults of one schedule, all moved by one source of chances."""
 
+import contextlib
 import queue
 from collections import defaultdict
 
@@ -99,7 +100,7 @@ class World:
     def __init__(self, random, database, witness, *, faulty=True):
         self.random = random
         self.is_steered = random.random() < 0.7
-        self.faulty = faulty
+        self.is_faulty = faulty
         self.database = database
         self.witness = witness
         self.clock = HandClock()
@@ -184,7 +185,13 @@ class World:
         asked = Asked(runs, StartRequest(runs[0].plan.workflow, "v", made), runner)
         asked.request.answer = lambda answer: self.answered(asked, answer)
         self.asked.append(asked)
+        for new in made:
+            self.wait(runner, new.id)
         runner.inbox.put(asked.request)
+
+    def wait(self, runner, execution):
+        """Somebody in a runner's process waits for the end of an execution."""
+        runner.engine.core.completions.wait(execution, lambda news: self.witness.told(execution, news))
 
     def new_execution(self, run):
         execution = self.new_id(run)
@@ -271,15 +278,21 @@ class World:
                     self.end(runner, job)
         self.clock.move(seconds)
 
-    def steer_between(self):
+    @contextlib.contextmanager
+    def calm(self):
+        """Nobody steers, and nothing fails."""
+        before, self.is_steered = self.is_steered, False
+        yield
+        self.is_steered = before
+
+    def steer_between(self, *, chance=0.02):
         """Others steer while a runner is about to read."""
-        if self.is_steered and self.faulty and self.random.random() < 0.02:
+        if self.is_steered and self.is_faulty and self.random.random() < chance:
             self.steering.from_outside(faulty=False)
 
     def background(self):
         """What goes on while a turn waits: bodies begin and end, messages come, others steer."""
-        if self.is_steered and self.faulty and self.random.random() < 0.1:
-            self.steering.from_outside(faulty=False)
+        self.steer_between(chance=0.1)
         for _ in range(self.random.randint(0, 2)):
             runner = self.random.choice(self.runners) if self.runners else None
             if runner is None:
