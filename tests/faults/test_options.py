@@ -172,6 +172,7 @@ def test_a_setting_that_cannot_be_is_refused_in_a_short_line(setting, name):
         "crash_limit",
         "window",
         "cron_max_recovery_attempts",
+        "retention_executions",
         "db_pool_size",
         "connection_pool_size",
     }:

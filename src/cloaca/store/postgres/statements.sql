@@ -255,11 +255,13 @@ from cloaca.executions where seq < %s order by seq desc limit %s;
 -- there is. In this and the next two rows are compared, not their columns, so that no other index has their order: the
 -- planner likes the primary key where it believes that such rows are everywhere. What is asked for is kept from it, or
 -- it would make a plan each time, which takes as long as reading the page.
-with asked as materialized (select %s::text as workflow, %s::bigint as before, %s::bigint as most)
+with asked as materialized (
+    select %s::text as workflow, %s::bigint as before, %s::bigint as most, %s::text[] as statuses
+)
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
     finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca.executions where seq = any(array(
-    select newest.seq from asked, unnest(%s::text[]) as kind (status), lateral (
+    select newest.seq from asked, unnest(asked.statuses) as kind (status), lateral (
         select e.seq from cloaca.executions e
         where (e.workflow, e.status, e.seq) >= (asked.workflow, kind.status, 0)
             and (e.workflow, e.status, e.seq) < (asked.workflow, kind.status, asked.before)
