@@ -152,6 +152,19 @@ def test_what_is_steered_goes_by_it(cloaca_runner, cloaca_clock):
     cloaca_runner.delete(execution.execution_id)
 
 
+def test_what_a_client_starts_and_steers_goes_by_it(cloaca_runner, cloaca_clock, cloaca_database_url):
+    workflow_of("w", _failing(2), **HOURLY)
+    with cloaca.Client(cloaca_database_url) as client:
+        execution = client.start("w")
+        cloaca_clock.move(1800)
+        client.pause(execution.execution_id)
+        cloaca_clock.move(3600)
+        assert len(client.get_execution(execution.execution_id).tasks["load"].attempts) == 1
+        client.resume(execution.execution_id)
+        cloaca_clock.move(3600)
+        assert client.get_execution(execution.execution_id).status == "Completed"
+
+
 def test_many_executions_are_at_rest_before_it_moves(cloaca_runner, cloaca_clock):
     workflow_of("w", _failing(1), **HOURLY)
     handles = cloaca_runner.start_many("w", [None] * 200)

@@ -23,6 +23,9 @@ FIRST_MOMENT = 1000.0
 class Driven(Protocol):
     """A runner that goes by the clock."""
 
+    def look_around(self) -> None:
+        """See what a ``Client`` has started or steered."""
+
     def settle(self) -> float:
         """Return once nothing more happens here at this time, with the next time at which something does."""
 
@@ -93,8 +96,8 @@ class Clock:
         """Let so much time pass.
 
         A runner that goes by this clock does on the way all that is due, each at its time and in its order: retries,
-        timeouts, schedules, polls and what follows from them. Before the clock moves, and before this returns, whatever runs has
-        ended or waits for the clock itself.
+        timeouts, schedules, polls and what follows from them, also for what a ``Client`` has started or steered before. Before the
+        clock moves, and before this returns, whatever runs has ended or waits for the clock itself.
 
         In a body it is the body that takes so long, and may time out for it.
 
@@ -106,6 +109,8 @@ class Clock:
         if current_attempt.get() is not None or in_callback.get() is not None:
             self._set(target)
             return
+        for driven in list(self._driven):
+            driven.look_around()
         while (due := self._settled()) <= target:
             self._set(due)
         self._set(target)

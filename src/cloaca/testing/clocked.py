@@ -69,6 +69,18 @@ class ClockedRunner(DefaultRunner):
             self.settle(timeout)
         super()._end(0.0)
 
+    def look_around(self) -> None:
+        """See what a ``Client`` has started or steered: the clock passes over the times of other looks."""
+        looks = Signal()
+
+        def look_in_the_next_turn() -> None:
+            self._engine.ownership.due = self._clock.monotonic()
+            looks.set(True)
+
+        self._inbox.put(Look(look_in_the_next_turn))
+        while not looks.wait(0.05) and self._engine.ended is None:
+            pass
+
     def settle(self, seconds: float = LONGEST_REAL_SECONDS) -> float:
         """Return once nothing more happens here at this time, with the next time at which something does.
 
