@@ -62,10 +62,14 @@ def test_a_misspelt_keyword_names_the_nearest(request, name):
 
 def test_a_keyword_that_resembles_none_lists_those_there_are():
     with pytest.raises(TypeError) as refused:
-        cloaca.DefaultRunner("sqlite:///app.db", max_concurrent_tasks=8)
-    assert str(refused.value).startswith(
-        "DefaultRunner() takes no 'max_concurrent_tasks': it takes database_url, config"
-    )
+        cloaca.DefaultRunner("sqlite:///app.db", workers=8)
+    assert str(refused.value).startswith("DefaultRunner() takes no 'workers': it takes database_url, config")
+
+
+@pytest.mark.parametrize("setting", ["max_concurrent_tasks", "connection_pool_size"])
+def test_a_setting_given_to_the_runner_itself_is_shown_its_place(setting):
+    with pytest.raises(TypeError, match=rf"it is a setting, write config=DefaultRunnerConfig\({setting}=\.\.\.\)"):
+        cloaca.DefaultRunner("sqlite:///app.db", **{setting: 8})
 
 
 @pytest.mark.parametrize("cls", [cloaca.WorkflowBuilder, cloaca.DefaultRunner, cloaca.Client])

@@ -16,6 +16,8 @@ T = TypeVar("T")
 def names_nearest(cls: type[T]) -> type[T]:
     """Make the class's public methods, and its constructor, name the nearest keyword to one they do not take.
 
+    A class that knows what else a keyword may mean says so in a function ``_advice_on_keyword``.
+
     Raises:
         TypeError: By these methods, as for any keyword that does not exist.
 
@@ -27,32 +29,39 @@ def names_nearest(cls: type[T]) -> type[T]:
         Traceback (most recent call last):
         TypeError: Shelf.add() takes no 'color': did you mean 'colour'?
     """
+    advice = vars(cls).get("_advice_on_keyword", _no_advice)
     for name, member in list(vars(cls).items()):
         if isinstance(member, FunctionType) and (name == "__init__" or not name.startswith("_")):
-            setattr(cls, name, _checked(member))
+            setattr(cls, name, _checked(member, advice))
     return cls
 
 
-def _checked(method: FunctionType) -> Callable[..., Any]:
+def _no_advice(keyword: str) -> str:  # noqa: ARG001 - as every advice is asked
+    return ""
+
+
+def _checked(method: FunctionType, advice: Callable[[str], str]) -> Callable[..., Any]:
     code = method.__code__
     known = dict.fromkeys(code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]).keys()
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
         if not kwargs.keys() <= known:
-            raise _refusal(method.__qualname__, kwargs, known)
+            raise _refusal(method.__qualname__, kwargs, known, advice)
         return method(*args, **kwargs)
 
     @functools.wraps(method)
     async def call_async(*args: Any, **kwargs: Any) -> Any:
         if not kwargs.keys() <= known:
-            raise _refusal(method.__qualname__, kwargs, known)
+            raise _refusal(method.__qualname__, kwargs, known, advice)
         return await method(*args, **kwargs)
 
     return call_async if inspect.iscoroutinefunction(method) else call
 
 
-def _refusal(name: str, given: Iterable[str], known: Iterable[str]) -> TypeError:
+def _refusal(
+    name: str, given: Iterable[str], known: Iterable[str], advice: Callable[[str], str]
+) -> TypeError:
     unknown = next(keyword for keyword in given if keyword not in known)
-    hint = nearest(unknown, known) or f"it takes {', '.join(known) or 'none'}"
+    hint = advice(unknown) or nearest(unknown, known) or f"it takes {', '.join(known) or 'none'}"
     return TypeError(f"{name.removesuffix('.__init__')}() takes no {shown(unknown)}: {hint}")

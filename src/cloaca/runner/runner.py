@@ -30,7 +30,7 @@ from cloaca.errors import (
 from cloaca.executors.current import current_attempt
 from cloaca.executors.threads import ThreadExecutor
 from cloaca.runner import logs
-from cloaca.runner.config import DefaultRunnerConfig, checked_timeout
+from cloaca.runner.config import ALIASES, SETTINGS, DefaultRunnerConfig, checked_timeout
 from cloaca.runner.schedules import Schedules
 from cloaca.runner.scheduling import Scheduling
 from cloaca.runner.starting import Starting
@@ -80,6 +80,11 @@ class DefaultRunner(Starting, Schedules):
 
     _noun = "runner"
     _scheduling: Scheduling
+
+    @staticmethod
+    def _advice_on_keyword(keyword: str) -> str:
+        is_setting = keyword in SETTINGS or keyword in ALIASES
+        return f"it is a setting, write config=DefaultRunnerConfig({keyword}=...)" if is_setting else ""
 
     def __init__(
         self,
