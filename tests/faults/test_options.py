@@ -68,7 +68,9 @@ def test_a_keyword_that_resembles_none_lists_those_there_are():
 
 @pytest.mark.parametrize("setting", ["max_concurrent_tasks", "connection_pool_size"])
 def test_a_setting_given_to_the_runner_itself_is_shown_its_place(setting):
-    with pytest.raises(TypeError, match=rf"it is a setting, write config=DefaultRunnerConfig\({setting}=\.\.\.\)"):
+    with pytest.raises(
+        TypeError, match=rf"it is a setting, write config=DefaultRunnerConfig\({setting}=\.\.\.\)"
+    ):
         cloaca.DefaultRunner("sqlite:///app.db", **{setting: 8})
 
 
@@ -179,6 +181,7 @@ def test_a_setting_that_cannot_be_is_refused_in_a_short_line(setting, name):
         "retention_executions",
         "db_pool_size",
         "connection_pool_size",
+        "retention_executions",
     }:
         return
     for call in (
