@@ -32,6 +32,7 @@ from cloaca.store.postgres.connection import (
 )
 from cloaca.store.postgres.entering import Entering
 from cloaca.store.postgres.listener import Listener, notify
+from cloaca.store.postgres.proof import is_imitated
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
     Batch,
@@ -474,25 +475,13 @@ class PostgresStore:
             driver.bound_turns(db)
             db.execute("select pg_advisory_lock(%s)", key)
         except psycopg.Error as error:
-            if isinstance(error, psycopg.errors.LockNotAvailable) and self._is_imitated(db, key):
+            if isinstance(error, psycopg.errors.LockNotAvailable) and is_imitated(
+                db, self._sql["list_runners"], runner=self._runner, key=key
+            ):
                 raise RunnerLost from error
             self._disconnect()
             raise StoreUnavailable(DatabaseError(explained(error, self.url))) from error
         self._proven = self._runner
-
-    def _is_imitated(self, db: Connection, key: tuple[int]) -> bool:
-        """Whether this runner's lock is held by a role without business here, which may never let go: any role can.
-
-        A runner that rejoins has another lock, and takes over what it had.
-        """
-        try:
-            seen = {row[0]: row[6] for row in db.execute(self._sql["list_runners"]).fetchall()}
-            if seen.get(self._runner) is not False:
-                return False
-            # It may have become free in this moment; then it is this runner's, for the next time too.
-            return not db.execute("select pg_try_advisory_lock(%s)", key).fetchall()[0][0]
-        except psycopg.Error:
-            return False
 
     def _disconnect(self) -> None:
         self._proven = ""

@@ -147,3 +147,14 @@ class RunnerLocks:
         """Close the gate."""
         _held.pop(self._gate_key, None)
         self.gate.close()
+
+
+def open_locks(database: str, *, timeout: float) -> RunnerLocks | None:
+    """The locks of a database, ``None`` where there can be none."""
+    try:
+        return RunnerLocks(database, timeout=timeout)
+    except OSError as error:
+        logger.warning(
+            "no file locks beside %s (%s): a dead runner is noticed only when its lease ends", database, error
+        )
+        return None

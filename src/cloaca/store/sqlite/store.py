@@ -33,7 +33,7 @@ from cloaca.store.rows import (
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
 from cloaca.store.sqlite.batches import bytes_of, losers_of
 from cloaca.store.sqlite.connection import connect, explained, locked, migrate, refusal
-from cloaca.store.sqlite.locks import GateTimeout, RunnerLocks
+from cloaca.store.sqlite.locks import GateTimeout, RunnerLocks, open_locks
 from cloaca.store.statements import load_statements
 from cloaca.store.store import Notice
 from cloaca.store.url import SqliteUrl
@@ -81,7 +81,7 @@ class SqliteStore:
     @cached_property
     def _locks(self) -> RunnerLocks | None:
         """Made at their first use: a file that cannot be opened leaves nothing behind."""
-        return _open_locks(self.url.path, timeout=self.url.busy_timeout_seconds) if self.url.path else None
+        return open_locks(self.url.path, timeout=self.url.busy_timeout_seconds) if self.url.path else None
 
     @cached_property
     def _gate(self) -> Any:
@@ -490,13 +490,3 @@ class SqliteStore:
 def _leave(db: sqlite3.Connection, runner: str) -> None:
     for name in ("forget_runner", "leave_runner"):
         db.execute(SQL[name], (runner,))
-
-
-def _open_locks(path: str, *, timeout: float) -> RunnerLocks | None:
-    try:
-        return RunnerLocks(path, timeout=timeout)
-    except OSError as error:
-        logger.warning(
-            "no file locks beside %s (%s): a dead runner is noticed only when its lease ends", path, error
-        )
-        return None
