@@ -12,7 +12,11 @@ with cloaca.WorkflowBuilder("orders") as builder:
 
     @cloaca.workflow_params(region=str, limit=(int, 10), tags=(list[str], []))
     @cloaca.task
-    def fetch(context, *, region: str): ...
+    def fetch(context, *, region: str):
+        '''Reads the shop.
+
+        why: the books want it
+        '''
 
     @cloaca.task(dependencies=[fetch], retry_attempts=3, timeout_seconds=5)
     async def load(context): ...
@@ -88,6 +92,7 @@ def test_as_json_a_workflow_is_one_object_and_nothing_else_is_printed(shop):
         "schema": {"type": "integer", "default": 10},
     }  # fmt: skip
     fetch, load, _, mourn = shown["tasks"]
+    assert (fetch["what"], fetch["why"]) == ("Reads the shop.", "the books want it")
     assert (fetch["reads"], fetch["retry"], fetch["dependencies"]) == (["region"], None, [])
     assert (load["is_async"], load["retry"]["max_attempts"], load["timeout_seconds"]) == (True, 3, 5.0)
     assert (mourn["dependencies"], mourn["callbacks"]) == (["load", "count"], ["on_success"])

@@ -119,6 +119,8 @@ def _param(param: Param) -> dict[str, Any]:
 def _task(task: AnyTask) -> dict[str, Any]:
     return {
         "id": task.id,
+        "what": task.what,
+        "why": task.why,
         "dependencies": list(task.dependencies),
         "is_async": task.is_async,
         "retry": task.retry and _retry(task.retry),
