@@ -181,7 +181,6 @@ def test_a_setting_that_cannot_be_is_refused_in_a_short_line(setting, name):
         "retention_executions",
         "db_pool_size",
         "connection_pool_size",
-        "retention_executions",
     }:
         return
     for call in (

@@ -137,6 +137,18 @@ def test_what_cannot_be_a_schedule_is_refused(scheduled):
         runner.set_cron_schedule_enabled(id, "no")
 
 
+def test_a_schedule_of_a_workflow_that_is_not_registered_here_is_warned_of(runner, caplog):
+    workflow_of("nightly", body)
+    runner.register_cron_workflow("nightly", "@daily", "UTC")
+    assert not caplog.records
+    runner.register_cron_workflow("nigthly", "@daily", "UTC")
+    [warned] = caplog.records
+    assert warned.getMessage() == (
+        "a schedule fires only where its workflow is registered, and here workflow 'nigthly' is not registered: did you mean "
+        "'nightly'?"
+    )
+
+
 def test_an_instance_has_a_name_and_a_context_of_its_own(runner):
     id = runner.register_workflow_instance(
         "report", "north", "@daily", "UTC", cloaca.Context({"region": "n", "limit": 3})

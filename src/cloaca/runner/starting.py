@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast, overload
 
+from cloaca.authoring import registry
 from cloaca.authoring.keywords import names_nearest
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.completions import ELSEWHERE, Finished
 from cloaca.engine.engine import Engine
 from cloaca.engine.events import Message, StartRequest
-from cloaca.errors import IdempotencyError, RunnerError
+from cloaca.errors import IdempotencyError, RunnerError, WorkflowNotFoundError
 from cloaca.executors.current import CurrentAttempt, current_attempt, raise_if_cancelled
 from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
@@ -25,6 +27,8 @@ from cloaca.store.rows import Existing
 
 if TYPE_CHECKING:
     from cloaca.telemetry.observer import Observer
+
+logger = logging.getLogger("cloaca")
 
 _NOTHING: Any = object()
 
@@ -200,7 +204,10 @@ class Starting(Executions):
         return request
 
     def _input_of(self, workflow: str, context: Input) -> dict[str, str]:
-        return input_of(context, self._encoders, workflow=self._workflows.find(workflow))
+        found = self._workflows.find(workflow)
+        if found is None:
+            _say_who_fires(workflow)
+        return input_of(context, self._encoders, workflow=found)
 
     def _ask(self, request: StartRequest) -> dict[str, Existing]:
         answered = Signal()
@@ -233,6 +240,13 @@ class Starting(Executions):
     def _check_open(self) -> None:
         """Raise where nothing can be started any more."""
         raise NotImplementedError
+
+
+def _say_who_fires(workflow: str) -> None:
+    try:
+        registry.workflow(workflow)
+    except WorkflowNotFoundError as error:
+        logger.warning("a schedule fires only where its workflow is registered, and here %s", error)
 
 
 @contextmanager
