@@ -151,6 +151,29 @@ def test_a_start_that_is_steered_before_its_answer_arrives_goes_on(bench):
     assert bench.execution(execution).status == "Completed"
 
 
+def test_a_start_whose_key_was_deleted_meanwhile_waits_for_a_database_that_takes_it(bench):
+    hand = bench.hand()
+    first = hand.start(chain("a"), key="k")
+    hand.run()
+
+    def delete(_):
+        bench.paused = lambda hand: None
+        bench.observer.steering.delete(first, lambda standing: None)
+
+    _, answers = hand.ask(chain("a"), key="k")
+    bench.paused = delete
+    bench.fail("lost_done", "full")
+    hand.turn()
+    [answer] = answers
+    for _ in range(2):
+        bench.clock.move(2)
+        hand.turn()
+    hand.run()
+    [(found, status)] = bench.database.rows("select id, status from cloaca_executions")
+    assert found in {existing.id for existing in answer.values()}
+    assert status == "Completed"
+
+
 def test_being_told_twice_of_a_cancelled_execution_is_as_good_as_once(bench):
     hand = bench.hand()
     execution = hand.start(chain("a"))

@@ -154,6 +154,8 @@ class SqliteStore:
     def losers(self, batch: Batch) -> dict[str, Existing]:
         try:
             return losers_of(self._connection(), batch, sql=SQL, enter=self.enter)
+        except DatabaseError as error:
+            raise StoreUnavailable(error) from error
         except sqlite3.Error as error:
             self._disconnect()
             raise refusal(error, self.url, at_commit=False) from error
