@@ -38,6 +38,7 @@ class History:
         interruptions: How many processes were killed, or left while bodies ran.
         expected: By workflow.
         is_over: Whether all faults have ceased and everything has had its time to finish.
+        verbs: How often people have steered at most: each may have a task run once more.
     """
 
     tables: Tables
@@ -45,6 +46,7 @@ class History:
     interruptions: int
     expected: Mapping[str, Expected]
     is_over: bool = True
+    verbs: int = 0
 
     @cached_property
     def starts(self) -> list[Event]:
@@ -122,14 +124,23 @@ def _ownership(change: Change, dead: set[str | None]) -> Iterator[str]:
         yield f"{where}: claimed under fence {change.fence} after {change.fence_before}"
     if change.fence < (change.fence_before or 0):
         yield f"{where}: its fence fell from {change.fence_before} to {change.fence}"
-    if before and not owner and change.writer != before and before not in dead:
+    if (
+        before
+        and not owner
+        and change.writer != before
+        and before not in dead
+        and change.after != "Cancelled"
+    ):
         yield f"{where}: {change.writer} took it away from {before}, who lives"
-    if owner and change.writer != owner:
+    if owner and owner != before and change.writer != owner:
         yield f"{where}: {change.writer} gave it to {owner}"
 
 
 def _writing(change: Change, dead: set[str | None]) -> Iterator[str]:
     where = f"task {change.task} of {change.execution}, change {change.seq}"
+    if change.owner is None:
+        # A cancel, or a fork, which keeps what was decided elsewhere.
+        return
     if change.writer != change.owner:
         yield f"{where}: {change.writer} wrote it while {change.owner} owned it"
     if change.owner in dead or change.owner_epoch != 0:
@@ -139,15 +150,23 @@ def _writing(change: Change, dead: set[str | None]) -> Iterator[str]:
 def i3_one_terminal_commit(history: History) -> Iterator[str]:
     """A task is decided once, by a body that ran under the fence of that moment."""
     for (execution, task), changes in history.decided.items():
-        if len(changes) > 1:
+        # A retry decides again what has failed, and what was skipped.
+        if len(changes) > 1 and (not history.verbs or any(c.after == "Completed" for c in changes[:-1])):
             yield f"task {task} of {execution} was decided {len(changes)} times"
     ended = defaultdict(list)
     for end in history.ends:
         ended[end.execution, end.task, end.attempt, end.fence].append(end.seen)
     for change in history.settles:
-        if change.after == "Skipped" or change.error in WITHOUT_BODY:
+        if change.after == "Skipped" or change.error in WITHOUT_BODY or change.owner is None:
             continue
         seen = ended[change.execution, change.task, change.attempt, change.fence]
+        if history.verbs:
+            # A body runs under the claim, and is settled under what people have made of its fence since.
+            seen = [
+                moment
+                for fence in range(change.fence + 1)
+                for moment in ended[change.execution, change.task, change.attempt, fence]
+            ]
         if all(saw(moment, change) for moment in seen):
             yield (
                 f"attempt {change.attempt} of task {change.task} of {change.execution} was settled under fence "
@@ -172,9 +191,10 @@ def i4_bodies_start_after_their_dependencies(history: History) -> Iterator[str]:
 def i5_final_states_stay(history: History) -> Iterator[str]:
     """What is final never changes."""
     for change in history.tables.changes:
-        if change.subject == "execution" and change.before in FINAL:
+        is_retried = change.before in ("Failed", "Cancelled") and change.fence > change.fence_before
+        if change.subject == "execution" and change.before in FINAL and not (history.verbs and is_retried):
             yield f"execution {change.execution} was {change.before} and became {change.after}"
-        if change.subject == "attempt" and change.before in DECIDED | {"Retrying"}:
+        if change.subject == "attempt" and change.before in DECIDED | {"Retrying", "Cancelled"}:
             yield f"task {change.task} of {change.execution} was {change.before} and became {change.after}"
 
 
@@ -198,7 +218,7 @@ def i7_runs_are_bounded(history: History) -> Iterator[str]:
     runs = Counter((start.execution, start.task) for start in history.starts)
     for (execution, task), times in runs.items():
         expected = history.expected.get(history.workflows.get(execution, ""))
-        if expected and times > expected.attempts[task] + history.interruptions:
+        if expected and times > expected.attempts[task] + history.interruptions + history.verbs:
             yield f"task {task} of {execution} ran {times} times with {history.interruptions} interruptions"
 
 
@@ -214,8 +234,17 @@ def i8_bodies_run_once(history: History) -> Iterator[str]:
         # A body that was stopped between its start and its look at the database sees what came later.
         if commit is not None and saw(start.seen, commit) and commit.at < start.began:
             yield f"attempt {start.attempt} of task {start.task} of {start.execution} ran after its commit"
-    if not history.interruptions and history.is_over:
+    yield from _never_after_it_completed(history)
+    if not history.interruptions and not history.verbs and history.is_over:
         yield from _exactly_once(history)
+
+
+def _never_after_it_completed(history: History) -> Iterator[str]:
+    """Whatever the round and the number of the attempt."""
+    for start in history.starts:
+        commits = history.decided[start.execution, start.task]
+        if any(c.after == "Completed" and saw(start.seen, c) and c.at < start.began for c in commits):
+            yield f"task {start.task} of {start.execution} ran after it had completed"
 
 
 def _exactly_once(history: History) -> Iterator[str]:
@@ -235,7 +264,11 @@ def i9_results_are_right(history: History) -> Iterator[str]:
             continue
         if event.status != expected.status:
             yield f"execution {event.execution} of {event.workflow} is {event.status}, not {expected.status}"
-        if event.context != expected.context:
+        context = expected.context
+        if history.verbs:
+            # In which attempt a task completes depends on where it was cancelled.
+            context = {**context, **{task: (event.context or {}).get(task) for task in expected.attempts}}
+        if event.context != context:
             yield f"{event.workflow} {event.execution} left {event.context}, not {dict(expected.context)}"
 
 
@@ -250,6 +283,10 @@ def i11_rows_tell_the_status(history: History) -> Iterator[str]:
             continue
         for task, status in expected.statuses.items():
             rows = attempts[execution.id, task]
+            if history.verbs:
+                if not rows or rows[-1].status != status:
+                    yield f"task {task} of {execution.id} has attempts {[row[2:4] for row in rows]}"
+                continue
             numbers, wanted = [row.attempt for row in rows], expected.attempts[task]
             if numbers != (list(range(1, wanted + 1)) or [0]) or rows[-1].status != status:
                 yield f"task {task} of {execution.id} has attempts {[row[2:4] for row in rows]}"

@@ -63,6 +63,18 @@ def at_commits(fuse: Fuse) -> None:
     SqliteStore._commit = fuse.around(SqliteStore._commit)  # type: ignore[method-assign]
 
 
+def at_all_commits(fuse: Fuse) -> None:
+    """Count the commits of every connection that is opened from now on, those of verbs included."""
+    commit = fuse.around(sqlite3.Connection.execute)
+
+    class Counted(sqlite3.Connection):
+        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+            run = commit if sql == "commit" else sqlite3.Connection.execute
+            return run(self, sql, *parameters)
+
+    sqlite3.connect = functools.partial(sqlite3.connect, factory=Counted)  # type: ignore[assignment]
+
+
 def at_statements(fuse: Fuse) -> None:
     """Count every statement of every connection that is opened from now on, those of migrations included."""
 

@@ -38,6 +38,9 @@ def at_commits(fuse: Fuse) -> None:
 
 
 def _send_all(db: psycopg.Connection[Any]) -> None:
+    if db.pgconn.pipeline_status == psycopg.pq.PipelineStatus.OFF:
+        # A verb's, whose answer is there already.
+        return
     db.pgconn.pipeline_sync()
     while db.pgconn.flush():
         pass

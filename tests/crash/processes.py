@@ -131,7 +131,7 @@ def work(site: Site, scenario: Scenario, *, register_first: bool) -> None:
         if scenario.leaves_early:
             runner.shutdown(timeout=0)
         for handle in [] if scenario.leaves_early else handles:
-            _note_result(site, handle, runner)
+            note_result(site, handle, runner)
 
 
 def recover(site: Site, scenario: Scenario, *, register_first: bool, starts_again: bool) -> None:
@@ -148,15 +148,15 @@ def recover(site: Site, scenario: Scenario, *, register_first: bool, starts_agai
             handles = [runner.get_handle(found.execution_id) for found in runner.list_executions(limit=1000)]
         for handle in handles:
             handle.result(PATIENCE_SECONDS)
-        _until(lambda: all(found.status.is_final for found in runner.list_executions(limit=1000)))
+        until(lambda: all(found.status.is_final for found in runner.list_executions(limit=1000)))
         site.journal.write("recovered", "", seconds=time.monotonic() - began)
         for handle in handles:
-            _note_result(site, handle, runner)
+            note_result(site, handle, runner)
         # Where nothing was left to do this runner would leave before it can tell that the other one is dead.
-        _until(lambda: count_runners(site.url) == 1)
+        until(lambda: count_runners(site.url) == 1)
 
 
-def _note_result(site: Site, handle: cloaca.ExecutionHandle, runner: cloaca.DefaultRunner) -> None:
+def note_result(site: Site, handle: cloaca.ExecutionHandle, runner: cloaca.DefaultRunner) -> None:
     """Note what the starter is told, and what is read from the database."""
     result, record = handle.result(PATIENCE_SECONDS), runner.get_execution(handle.execution_id)
     for status, context in ((result.status, result.final_context), (record.status, record.context)):
@@ -166,7 +166,7 @@ def _note_result(site: Site, handle: cloaca.ExecutionHandle, runner: cloaca.Defa
         )  # fmt: skip
 
 
-def _until(is_so: Callable[[], bool]) -> None:
+def until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_so():
         if time.monotonic() > deadline:

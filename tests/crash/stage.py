@@ -16,6 +16,7 @@ from tests.crash.kills import Installed, in_bodies
 from tests.crash.points import SECONDS_TO_RECOVER, Figures, Series, run_series
 from tests.crash.processes import Scenario
 from tests.crash.servers import own_server
+from tests.crash.steered import STEERED, SteeredSeries, run_steered
 
 LEAST_POINTS = 200
 WORKERS = {"sqlite": 2, "postgres": 4}
@@ -74,7 +75,7 @@ def run_stage(arguments: Sequence[str] | None = None) -> int:
     total = _on_own_server(series) if kind == "postgres" else _run_all(series, kind)
     if total.points < LEAST_POINTS:
         total.violations.append(f"{total.points} points are fewer than {LEAST_POINTS}")
-    _print(kind, total, shapes_in(series), time.monotonic() - began)
+    _print(kind, total, shapes_in(series) + len({STEERED.name}), time.monotonic() - began)
     return bool(total.violations)
 
 
@@ -88,7 +89,8 @@ def _on_own_server(series: list[Series]) -> Figures:
 
 def _run_all(series: list[Series], kind: str) -> Figures:
     total, work = Figures(), [partial(run_series, one) for one in series]
-    for figures in _in_workers([partial(run_killers, kind), *work], WORKERS[kind]):
+    steered = [partial(run_steered, SteeredSeries(after, not after, kind)) for after in (True, False)]
+    for figures in _in_workers([partial(run_killers, kind), *steered, *work], WORKERS[kind]):
         total.add(figures)
     return total
 

@@ -9,6 +9,7 @@ from tests.crash.crash_limit import run_killers
 from tests.crash.kills import Installed, at_commits, at_statements, in_bodies
 from tests.crash.points import Series, run_series
 from tests.crash.processes import Scenario
+from tests.crash.steered import SteeredSeries, run_steered
 
 FAN_IN = Scenario("fan-in", (shapes.DIAMOND, shapes.FAILING))
 
@@ -35,6 +36,12 @@ def test_a_process_killed_around_a_skip_comes_to_the_same_decisions() -> None:
 
 def test_a_shutdown_that_is_killed_hands_over_all_the_same() -> None:
     assert run_series(Series(stage.HASTY, at_commits, after=False)).violations == []
+
+
+def test_a_process_that_is_killed_while_people_steer_loses_no_verb_and_repeats_no_task() -> None:
+    figures = run_steered(SteeredSeries(after=True, by_client=False))
+    assert figures.violations == []
+    assert figures.kills >= figures.points - 1 > 20
 
 
 def test_a_body_that_ends_its_process_fails_after_three_charges_and_the_innocent_finish() -> None:

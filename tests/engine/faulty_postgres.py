@@ -29,13 +29,8 @@ class FaultyConnection:
         self._alone = store._sql["join_runner"], store._sql["leave_runner"]
         self._in_turn = False
 
-    @property
-    def closed(self):
-        return self._db.closed
-
-    @property
-    def info(self):
-        return self._db.info
+    def __getattr__(self, name):
+        return getattr(self._db, name)
 
     @contextlib.contextmanager
     def pipeline(self):

@@ -35,6 +35,9 @@ class FaultyConnection:
     def total_changes(self):
         return self._db.total_changes
 
+    def cursor(self):
+        return self._db.cursor()
+
     def execute(self, sql, parameters=()):
         if sql == "commit":
             return self._commit()

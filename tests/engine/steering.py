@@ -136,10 +136,12 @@ class Steering:
         before = world.random.choice(found)
         verb = world.random.choice(VERBS if world.random.random() < 0.2 else FITTING[before[1]])
         number = self._note(before[0])
+        in_doubt = set(world.witness.deleted)
         try:
             self._do(person, verb, before[0])
         except ExecutionStateError:
-            world.witness.deleted.discard(before[0])
+            # One that was deleted without an answer may be gone later, whatever is refused meanwhile.
+            world.witness.deleted &= in_doubt
             self._see_unchanged(number, before)
         except ExecutionNotFoundError:
             world.witness.demand(number < self.verbs, "a verb did not find what is there", verb, before)
