@@ -146,6 +146,14 @@ def test_failures_that_cannot_be_are_refused(fail, message):
         run(_etl(), fail=fail)
 
 
+@pytest.mark.parametrize(("option", "kind"), [("config", "DefaultRunnerConfig"), ("clock", "Clock")])
+def test_what_is_no_setting_and_no_clock_is_refused(option, kind):
+    with pytest.raises(
+        cloaca.ConfigurationError, match=rf"{option}=\{{'a': 1\}} must be a {kind}: write {option}={kind}\("
+    ):
+        run(_etl(), **{option: {"a": 1}})
+
+
 def test_bodies_can_be_replaced_and_keep_the_options_of_their_tasks():
     calls = []
 

@@ -175,6 +175,12 @@ def test_a_workflow_built_but_never_registered_is_told_so(names):
     assert "pass the workflow itself" in str(caught.value)
 
 
+def test_a_workflow_whose_block_is_open_is_told_so(names):
+    with pytest.raises(WorkflowNotFoundError, match="'open' is registered at the end of its block"):  # noqa: SIM117
+        with WorkflowBuilder("open"):
+            names.workflow("open")
+
+
 def test_names_of_built_workflows_do_not_pile_up(names):
     for n in range(3000):
         names.note_built(f"w{n}")

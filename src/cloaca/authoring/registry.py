@@ -38,6 +38,9 @@ class AnyTrigger(Protocol):
 class Scope(Protocol):
     """Where ``@task`` puts what it declares."""
 
+    name: str
+    """Of the workflow that becomes of it."""
+
     def declare(self, task: AnyTask) -> None:
         """Take the task."""
 
@@ -208,6 +211,9 @@ class Registry:
     def _missing(self, name: str) -> str:
         if not is_str(name):
             return f"{shown(name)} is no workflow's name: pass a str, or the Workflow that builder.build() returns"
+        scope = _scope.get()
+        if scope is not None and scope.name == name:
+            return f"workflow {shown(name)} is registered at the end of its block: execute it after that"
         if name in self._built:
             return (
                 f"workflow {shown(name)} was built but never registered: call "

@@ -15,7 +15,8 @@ from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
 from cloaca.engine.events import Message, StartRequest, Stop
 from cloaca.engine.executors import Executor, Executors
-from cloaca.errors import RunnerError
+from cloaca.errors import ConfigurationError, RunnerError
+from cloaca.model.shown import shown
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.inputs import Input, new_execution
 from cloaca.runner.result import WorkflowResult
@@ -61,7 +62,7 @@ def run(
     Raises:
         WorkflowNotFoundError: Nothing of this name is registered.
         TaskNotFoundError: ``fail`` or ``replace`` names a task that the workflow has not; the nearest is named.
-        ConfigurationError: ``fail`` or ``replace`` holds what cannot be.
+        ConfigurationError: ``fail`` or ``replace`` holds what cannot be, or ``config`` or ``clock`` is something else.
         TypeError: A value of the data cannot be stored, or the workflow is nothing of the kind.
         RunnerError: Called on an event loop.
 
@@ -76,6 +77,8 @@ def run(
         >>> result["rows"], [f"{attempt.started_at:%H:%M}" for attempt in result.tasks["load"].attempts]
         (3, ['00:00', '00:10', '00:20'])
     """
+    _check("config", config, DefaultRunnerConfig)
+    _check("clock", clock, Clock)
     check_no_loop("run", "await asyncio.to_thread(cloaca.testing.run, ...)")
     built = replaced(_built(workflow), {} if replace is None else replace)
     failures = Failures(built, {} if fail is None else fail)
@@ -84,6 +87,13 @@ def run(
     if check:
         result.raise_for_status()
     return result
+
+
+def _check(option: str, given: object, kind: type) -> None:
+    if given is not None and not isinstance(given, kind):
+        raise ConfigurationError(
+            f"{option}={shown(given)} must be a {kind.__name__}: write {option}={kind.__name__}(...)"
+        )
 
 
 def _built(workflow: str | Workflow | WorkflowBuilder) -> Workflow:
