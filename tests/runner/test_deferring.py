@@ -141,12 +141,24 @@ def test_an_interval_that_cannot_be_is_refused(runner, interval):
 
 def test_a_condition_that_is_no_function_is_refused(runner):
     workflow_of("deferred", lambda context, handle: handle.defer_until(3 > 2), id="wait")
-    workflow_of("async", lambda context, handle: handle.defer_until_async(None).send(None), id="wait")
+
+    async def wait(context, handle):
+        await handle.defer_until_async(None)
+
+    workflow_of("async", wait)
     assert (
         "called again and again, not True: write lambda: before it"
         in runner.execute("deferred").error_message
     )
     assert "called again and again, not None" in runner.execute("async").error_message
+
+
+def test_a_sync_body_that_would_not_wait_is_told_so(runner):
+    workflow_of("deferred", lambda context, handle: handle.defer_until_async(lambda: True), id="wait")
+    assert (
+        "in a sync body, which cannot await it: call defer_until(...)"
+        in runner.execute("deferred").error_message
+    )
 
 
 def test_a_handle_is_of_use_in_its_body_alone(runner):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,13 +97,20 @@ class TaskHandle:
                     return
                 attempt.clock.wait(changed, seconds)
 
-    async def defer_until_async(
+    def defer_until_async(
         self, condition: Callable[[], object | Awaitable[object]], poll_interval_ms: float = 1000
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """``defer_until`` for async bodies: without a thread, and with a condition that may be async too."""
+        if not is_on_event_loop():
+            raise RunnerError(
+                "defer_until_async() was called in a sync body, which cannot await it: call defer_until(...), or make the "
+                "body async"
+            )
+        return self._defer(condition, _checked(condition, poll_interval_ms))
+
+    async def _defer(self, condition: Callable[[], object | Awaitable[object]], seconds: float) -> None:
         import asyncio  # noqa: PLC0415 - only async bodies pay for it
 
-        seconds = _checked(condition, poll_interval_ms)
         with self._slot_lent("defer_until_async"):
             while True:
                 self._job.raise_if_cancelled()
