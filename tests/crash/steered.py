@@ -145,12 +145,13 @@ def bring_to_an_end(site: Site) -> None:
 
 @contextlib.contextmanager
 def _steerer(site: Site, *, by_client: bool) -> Iterator[tuple[cloaca.DefaultRunner, Any]]:
-    with runner_on(site, SCENARIO, register_first=True) as runner:
-        if by_client:
-            with cloaca.Client(site.url) as client:
-                yield runner, client
-        else:
-            yield runner, runner
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(cloaca.Client(site.url)) if by_client else None
+        if client is not None:
+            # Its first use makes the tables, and the audit that no turn may be in the way of.
+            client.list_executions(limit=1)
+        runner = stack.enter_context(runner_on(site, SCENARIO, register_first=True))
+        yield runner, client or runner
 
 
 def _attempt(verb: Callable[[str], None], execution: str) -> None:
