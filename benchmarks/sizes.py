@@ -35,7 +35,7 @@ class Sizes:
     backlog_rounds: int = 5
     busy_seconds: float = 8
     idle_seconds: float = 20
-    old: int = 100_000
+    old: int = 20_000
 
 
 FULL = Sizes()
@@ -58,6 +58,6 @@ QUICK = Sizes(
     backlog_rounds=2,
     busy_seconds=4,
     idle_seconds=10,
-    old=10_000,
+    old=2_000,
 )
 """For a look after a change: about a minute and a half. What grows with size shows only at the full sizes."""

@@ -161,7 +161,7 @@ class Steering:
         """Remove executions that have ended, with their attempts and events; open ones stay, whatever their age.
 
         So does what an open execution has started by ``execute`` in a body. Their idempotency keys are free again. It is
-        done in small transactions with pauses between them, so that runners go on beside it: about a thousand executions a
+        done in small transactions with pauses between them, so that runners go on beside it: hundreds of executions a
         second. What was removed stays so where it is broken off; several may prune at once.
 
         Args:
