@@ -64,6 +64,17 @@ def test_encoders_convert_input_as_well_as_what_bodies_set(make_runner):
     assert runner.execute("keep", {"given": {2, 1}}).final_context.data == {"given": [1, 2], "kept": [1, 3]}
 
 
+def test_of_many_contexts_the_one_that_is_refused_is_named(runner):
+    for contexts in ([{"n": 1}, {"n": {1}}, {}], ({"n": {1} if n else n} for n in range(3))):
+        with pytest.raises(TypeError) as refused:
+            runner.start_many("double", contexts)
+        assert refused.value.__notes__ == ["it is context 2 of those to start, of which none is"]
+    with pytest.raises(TypeError) as refused:
+        runner.start("double", {"n": {1}})
+    assert not hasattr(refused.value, "__notes__")
+    assert runner.list_executions() == []
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyError, cloaca.WorkflowNotFoundError])
 def test_an_unknown_workflow_names_the_nearest(runner, error):
     for call in (runner.execute, runner.start):

@@ -18,7 +18,7 @@ from cloaca.engine.events import NewExecution
 from cloaca.errors import RunnerError
 from cloaca.model.states import Status
 from cloaca.runner.handle import ExecutionHandle
-from cloaca.runner.inputs import Input, check_input, many, new_execution
+from cloaca.runner.inputs import Input, check_input, many, new_execution, new_executions
 from cloaca.runner.steering import Steering
 from cloaca.runner.waiting import Waiting
 from cloaca.runner.workflows import name_of
@@ -203,7 +203,7 @@ class Executions(Steering):
 
     def _enter_many(self, workflow: str | Workflow, contexts: Iterable[Input]) -> list[ExecutionHandle]:
         name, declared = _named(workflow)
-        executions = [new_execution(context, self._encoders, workflow=declared) for context in many(contexts)]
+        executions = new_executions(many(contexts), self._encoders, workflow=declared)
         if executions:
             self._store.enter_many([_row(name, new) for new in executions])
         return self._handles(name, executions, {})

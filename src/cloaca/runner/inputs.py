@@ -36,6 +36,25 @@ def new_execution(
     return NewExecution(new_id(), texts, joined(texts), key)
 
 
+def new_executions(
+    contexts: Iterable[Input],
+    encoders: Any,
+    idempotency_key: str | None = None,
+    *,
+    workflow: Workflow | None,
+) -> list[NewExecution]:
+    """``new_execution`` for each context; what refuses one of several says which."""
+    made: list[NewExecution] = []
+    try:
+        for context in contexts:
+            made.append(new_execution(context, encoders, idempotency_key, workflow=workflow))  # noqa: PERF401 - as far as it came
+    except Exception as error:
+        if not isinstance(contexts, list) or len(contexts) > 1:
+            error.add_note(f"it is context {len(made) + 1} of those to start, of which none is")
+        raise
+    return made
+
+
 def input_of(context: Input, encoders: Any, *, workflow: Workflow | None) -> dict[str, str]:
     """``texts_of`` with the defaults that the workflow declares.
 

@@ -19,7 +19,7 @@ from cloaca.errors import IdempotencyError, RunnerError, WorkflowNotFoundError
 from cloaca.executors.current import CurrentAttempt, current_attempt, raise_if_cancelled
 from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
-from cloaca.runner.inputs import Input, input_of, many, new_execution
+from cloaca.runner.inputs import Input, input_of, many, new_executions
 from cloaca.runner.result import WorkflowResult
 from cloaca.runner.waiting import Signal, by_real_time, check_no_callback, check_no_loop
 from cloaca.runner.workflows import Workflows
@@ -195,9 +195,7 @@ class Starting(Executions):
     ) -> StartRequest:
         self._check_open()
         found = self._workflows.resolve(workflow)
-        executions = [
-            new_execution(context, self._encoders, idempotency_key, workflow=found) for context in contexts
-        ]
+        executions = new_executions(contexts, self._encoders, idempotency_key, workflow=found)
         request = StartRequest(found, found.version, executions)
         if self._observer is not None:
             request.origin = self._observer.origin()
