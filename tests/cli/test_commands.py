@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from cloaca.cli.database import VARIABLE
 from cloaca.cli.run import Order
+from tests.world import environment
 
 SECRET = "postgresql://ada:s:e@cret@db:5432/app"
 
@@ -46,3 +50,10 @@ def test_a_password_is_not_printed(monkeypatch):
     assert "password=***&sslmode=require" in in_query
     monkeypatch.setenv(VARIABLE, SECRET)
     assert order(url=SECRET).command(resume="0-1") == "cloaca run etl.py etl --resume 0-1"
+
+
+def test_the_command_is_a_module_too():
+    command = [sys.executable, "-m", "cloaca", "no-such"]
+    done = subprocess.run(command, env=environment(), check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "Error: there is no command 'no-such': cloaca --help lists them\n"
