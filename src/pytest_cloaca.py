@@ -52,7 +52,7 @@ def _runner(
     request: pytest.FixtureRequest, database_url: str, config: DefaultRunnerConfig | None
 ) -> DefaultRunner:
     if "cloaca_clock" in request.fixturenames:
-        from cloaca.testing.clocked import ClockedRunner  # noqa: PLC0415 - as above
+        from cloaca.testing.clocked_runner import ClockedRunner  # noqa: PLC0415 - as above
 
         return ClockedRunner(database_url, config, clock=request.getfixturevalue("cloaca_clock"))
     from cloaca import DefaultRunner  # noqa: PLC0415 - as above

@@ -59,9 +59,9 @@ from cloaca.runner.runner import DefaultRunner
 
 if TYPE_CHECKING:
     from cloaca.authoring.namespaces import TaskNamespace, WorkflowContext
-    from cloaca.authoring.params import workflow_params
     from cloaca.authoring.trigger import TriggerResult, trigger
     from cloaca.authoring.variables import var, var_or
+    from cloaca.authoring.workflow_params import workflow_params
     from cloaca.engine.pruning import PruneReport
     from cloaca.executors.log_context import LogContext
     from cloaca.insights import AttemptRecord, ConflictRecord, ExecutionRecord, ExecutionSummary, TaskRecord
@@ -175,7 +175,7 @@ _LOADED_WHEN_USED = {
     **dict.fromkeys(("TriggerResult", "trigger"), "cloaca.authoring.trigger"),
     **dict.fromkeys(("TaskNamespace", "WorkflowContext"), "cloaca.authoring.namespaces"),
     **dict.fromkeys(("var", "var_or"), "cloaca.authoring.variables"),
-    "workflow_params": "cloaca.authoring.params",
+    "workflow_params": "cloaca.authoring.workflow_params",
     "_shutdown_all_runners": "cloaca.runner.runner",
     "PruneReport": "cloaca.engine.pruning",
     "CronSchedule": "cloaca.schedules.cron",

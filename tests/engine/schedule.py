@@ -161,7 +161,7 @@ def take_turns(world):
             if runner not in world.runners or not runner.has_news:
                 break
             if number == TURNS_AT_ONE_MOMENT - 1:
-                raise Violation(f"a busy loop: {runner.engine.ownership.due}, {runner.engine.watch.due}")
+                raise Violation(f"a busy loop: {runner.engine.ownership.due}, {runner.engine.watchdog.due}")
             world.turn(runner, runner.messages(1000))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cloaca.store.postgres import inspection as postgres
 from cloaca.store.postgres.inspection import PostgresInspection
-from cloaca.store.sqlite import held, inspection
+from cloaca.store.sqlite import inspection, lock_holders
 from cloaca.store.sqlite.inspection import SqliteInspection
 from cloaca.store.sqlite.store import SqliteStore
 from cloaca.store.url import parse_database_url
@@ -165,7 +165,7 @@ def test_the_file_system_is_that_of_the_nearest_mount(path, kind):
         "30 22 0:40 / /srv/share rw shared:9 - nfs4 server:/share rw\n",
         "31 22 0:41 / /mnt/my\\040disk rw - fuse.sshfs host: rw\n",
     ]
-    assert held.file_system(path, mounts) == kind
+    assert lock_holders.file_system(path, mounts) == kind
 
 
 def test_a_transaction_that_holds_rows_is_named_on_postgres(postgres_place):

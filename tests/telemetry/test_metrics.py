@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY, CollectorRegistry
 
 import cloaca
-from cloaca.telemetry import tallies
+from cloaca.telemetry import series
 from cloaca.telemetry.prometheus import metrics_in
 from tests.world import SOON, run, workflow_of
 
@@ -140,7 +140,7 @@ def test_true_means_the_default_registry(make_runner):
 
 
 def test_the_number_of_series_is_bounded(make_runner, registry, monkeypatch):
-    monkeypatch.setattr(tallies, "MOST_SERIES", 2)
+    monkeypatch.setattr(series, "MOST_SERIES", 2)
     runner = make_runner(metrics=registry)
     for number in range(4):
         workflow_of(f"w{number}", lambda context: None, id="only")
@@ -186,7 +186,7 @@ with cloaca.WorkflowBuilder("double"):
 with cloaca.DefaultRunner("sqlite:///:memory:") as runner:
     runner.execute("double")
     assert runner._engine.core.observer is None
-loaded = ("prometheus_client", "opentelemetry", "cloaca.engine.observed", "cloaca.telemetry")
+loaded = ("prometheus_client", "opentelemetry", "cloaca.engine.telemetry", "cloaca.telemetry")
 print([name for name in loaded if name in sys.modules])
 """
     )

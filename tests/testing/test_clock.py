@@ -8,8 +8,8 @@ import pytest
 
 import cloaca
 from cloaca.testing import Clock
-from cloaca.testing import clocked as clocked_module
-from cloaca.testing.clocked import ClockedRunner
+from cloaca.testing import clocked_runner as clocked_module
+from cloaca.testing.clocked_runner import ClockedRunner
 from tests.world import SOON, workflow_of
 
 HOURLY = {

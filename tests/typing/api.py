@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, assert_type
 import cloaca
 from cloaca.authoring.builder import WorkflowBuilder
 from cloaca.authoring.decorator import task
-from cloaca.authoring.params import workflow_params
 from cloaca.authoring.registry import find_workflow, register_workflow_constructor
 from cloaca.authoring.task import Task
 from cloaca.authoring.workflow import Workflow
+from cloaca.authoring.workflow_params import workflow_params
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

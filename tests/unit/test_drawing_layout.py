@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloaca.drawing.layout import Size, layout
-from cloaca.drawing.net import net_of
 from cloaca.drawing.ordering import crossings, ordered
+from cloaca.drawing.routing import net_of
 from cloaca.drawing.rows import rows_of
 
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from cloaca.authoring import registry
+from cloaca.authoring.body_parameters import bind
 from cloaca.authoring.decorator import task
-from cloaca.authoring.parameters import bind
 from cloaca.errors import TaskExecutionError
 
 
@@ -156,7 +156,7 @@ def test_annotations_are_resolved_once(monkeypatch):
     def load(context, *, rows: list[int]): ...
 
     bind(load, {"rows": [1]})
-    monkeypatch.setattr("cloaca.authoring.parameters.get_type_hints", None)
+    monkeypatch.setattr("cloaca.authoring.body_parameters.get_type_hints", None)
     assert bind(load, {"rows": [2]}) == {"rows": [2]}
 
 

@@ -5,8 +5,7 @@ from typing import Literal
 import pytest
 
 import cloaca
-from cloaca.authoring import params
-from cloaca.authoring.params import filled
+from cloaca.authoring.workflow_params import FIRED, filled
 from cloaca.schedules.starts import RESERVED
 
 
@@ -145,8 +144,8 @@ def test_a_message_does_not_grow_with_the_input():
 
 
 def test_keys_that_schedules_and_triggers_set_are_no_strangers():
-    assert (*RESERVED, "trigger_name", "triggered_at") == params.FIRED
-    given = dict.fromkeys(params.FIRED, '"x"')
+    assert (*RESERVED, "trigger_name", "triggered_at") == FIRED
+    given = dict.fromkeys(FIRED, '"x"')
     assert taken(declaring({"limit": (int, 1)}), **given) == given | {"limit": "1"}
 
 

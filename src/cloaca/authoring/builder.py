@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from cloaca.authoring import registry
-from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.authoring.names import checked_name, checked_text, is_str, nearest, shown, task_id_problem
 from cloaca.authoring.signature import function_name
 from cloaca.authoring.task import AnyTask, Task
@@ -34,7 +34,7 @@ def _how_to_declare(id: str) -> str:
     return f"it cannot be one, {problem}" if problem else f"declare it first with @task(id={shown(id)})"
 
 
-@names_nearest
+@suggests_keywords
 class WorkflowBuilder:
     """Collects tasks and builds a workflow of them, each method returning the builder.
 

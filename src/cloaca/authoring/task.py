@@ -13,7 +13,7 @@ from cloaca.model.retry import RetryPolicy
 from cloaca.model.rules import Rule
 
 if TYPE_CHECKING:
-    from cloaca.authoring.param import Param
+    from cloaca.authoring.workflow_param import Param
 
 OnSuccess: TypeAlias = "Callable[[str, Context], object]"
 OnFailure: TypeAlias = "Callable[[str, str, Context], object]"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
+from cloaca.authoring.body_parameters import annotation_problem
 from cloaca.authoring.cycles import elementary_cycles
 from cloaca.authoring.names import nearest, shown, task_id_problem
-from cloaca.authoring.parameters import annotation_problem
 from cloaca.authoring.task import AnyTask
 from cloaca.errors import WorkflowValidationError
 
@@ -75,7 +75,7 @@ def _of_rule(task: AnyTask, workflow: str) -> Iterator[str]:
 
 def _of_params(tasks: Sequence[AnyTask]) -> Iterator[str]:
     if any(task.declared_params for task in tasks):
-        from cloaca.authoring.params import contradictions  # noqa: PLC0415 - loaded by those who declare some
+        from cloaca.authoring.workflow_params import contradictions  # noqa: PLC0415 - loaded by those who declare some
 
         yield from contradictions(tasks)
 

@@ -13,7 +13,7 @@ from cloaca.errors import TaskNotFoundError, WorkflowValidationError
 from cloaca.model.graph import Graph
 
 if TYPE_CHECKING:
-    from cloaca.authoring.param import Param
+    from cloaca.authoring.workflow_param import Param
     from cloaca.drawing.figure import Figure
 
 
@@ -234,7 +234,7 @@ class Workflow:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
     def _figure(self, statuses: Mapping[str, str] | None) -> Figure:
-        from cloaca.authoring.drawn import figure_of  # noqa: PLC0415 - few processes draw
+        from cloaca.authoring.drawing import figure_of  # noqa: PLC0415 - few processes draw
 
         return figure_of(self._graph, tasks=self._bound, description=self._description, statuses=statuses)
 

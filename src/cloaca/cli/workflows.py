@@ -11,9 +11,9 @@ from typing import Any, TextIO
 import click
 
 from cloaca.authoring import registry
-from cloaca.authoring.param import Param
 from cloaca.authoring.task import AnyTask
 from cloaca.authoring.workflow import Workflow
+from cloaca.authoring.workflow_param import Param
 from cloaca.cli.columns import aligned
 from cloaca.cli.loading import load
 from cloaca.cli.output import kept_stdout

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cloaca.drawing.net import Edge, Net, net_of
 from cloaca.drawing.ordering import ordered
 from cloaca.drawing.placing import placed
+from cloaca.drawing.routing import Edge, Net, net_of
 from cloaca.drawing.rows import rows_of
 
 Point = tuple[int, int]

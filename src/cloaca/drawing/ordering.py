@@ -6,7 +6,7 @@ from bisect import bisect_right, insort
 from collections.abc import Sequence
 from itertools import pairwise
 
-from cloaca.drawing.net import Net
+from cloaca.drawing.routing import Net
 
 
 def ordered(net: Net) -> list[list[int]]:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from cloaca.engine.core import Core
 from cloaca.engine.events import StartRequest, Stop
-from cloaca.engine.mending import go_back
 from cloaca.engine.ownership import Ownership
+from cloaca.engine.rollback import roll_back
 from cloaca.engine.steering import Steering
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
@@ -211,7 +211,7 @@ class Committer:
         for execution in unit - {row.id for row in refused.starts}:
             logger.error("execution %s: %s", execution, error, extra={"execution_id": execution})
             try:
-                go_back(self._core, turn, execution, _refusals(refused, execution, why))
+                roll_back(self._core, turn, execution, _refusals(refused, execution, why))
             except DatabaseError:
                 self._reload(turn, execution)
 

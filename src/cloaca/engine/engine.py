@@ -21,7 +21,6 @@ from cloaca.engine.commit import Committer
 from cloaca.engine.completions import Finished
 from cloaca.engine.core import Core
 from cloaca.engine.events import (
-    Introduced,
     Look,
     Message,
     NewExecution,
@@ -31,6 +30,7 @@ from cloaca.engine.events import (
     Stop,
     Wake,
     WorkAnnounced,
+    WorkflowsFound,
 )
 from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.ownership import Ownership
@@ -38,7 +38,7 @@ from cloaca.engine.plan import Plan
 from cloaca.engine.steering import Steering
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
-from cloaca.engine.watch import Watch
+from cloaca.engine.watchdog import Watchdog
 from cloaca.errors import DatabaseError, RunnerError
 from cloaca.executors.job import Outcome, lease_lost, mark_ready, timeout_failure
 from cloaca.model.execution import ExecutionState, Failed, FinishRow, RetryDue, Succeeded, begin
@@ -73,8 +73,8 @@ class Engine:
         pause: Callable[[float], None],
     ) -> None:
         self.core = core
-        self.watch = Watch(core)
-        self.suspects = Suspects(core, self.watch)
+        self.watchdog = Watchdog(core)
+        self.suspects = Suspects(core, self.watchdog)
         self.heartbeat = Heartbeat(core)
         self.ownership = Ownership(core, self.heartbeat, find_workflow, make_id)
         self.steering = Steering(core, self.ownership, self.suspects)
@@ -204,7 +204,7 @@ class Engine:
         """When there is something to do although no message has come."""
         return min(
             self.core.timers.next_due,
-            self.watch.due,
+            self.watchdog.due,
             self.ownership.due,
             self.suspects.due,
             self.heartbeat.due,
@@ -227,7 +227,7 @@ class Engine:
         self.steering.heard({id for id, event in due if isinstance(event, RetryDue)}, turn)
         for execution_id, event in due:
             self.core.happen(execution_id, event, turn)
-        self.watch.look(turn, now)
+        self.watchdog.look(turn, now)
         try:
             self.ownership.look(turn, now)
             if not turn.batch:
@@ -255,7 +255,7 @@ class Engine:
                 self._called_back(message, turn)
             case Wake():
                 pass
-            case Registered() | WorkAnnounced() | Introduced():
+            case Registered() | WorkAnnounced() | WorkflowsFound():
                 self.ownership.receive(message)
             case Steered(executions):
                 self.steering.heard(executions, turn)
@@ -341,7 +341,7 @@ class Engine:
         self.core.callbacks.call(turn.calls)
         self.steering.withhold(turn)
         if turn.ready and not self._stop and (startable := self.core.startable(turn.ready)):
-            self.watch.expect(startable)
+            self.watchdog.expect(startable)
             if self.core.observer is not None:
                 mark_ready(startable, self.core.clock.monotonic())
             self.core.executors.submit(startable)
@@ -393,7 +393,7 @@ class Engine:
 
 
 def _committer_that_tells() -> type[Committer]:
-    from cloaca.engine.observed import ObservedCommitter  # noqa: PLC0415 - loaded by those who have telemetry
+    from cloaca.engine.telemetry import ObservedCommitter  # noqa: PLC0415 - loaded by those who have telemetry
 
     return ObservedCommitter
 

@@ -61,7 +61,7 @@ class Steered(NamedTuple):
     executions: Sequence[str]
 
 
-class Introduced(NamedTuple):
+class WorkflowsFound(NamedTuple):
     """What looking for the registered workflows of some names has found."""
 
     workflows: dict[str, Workflow | None]
@@ -90,7 +90,7 @@ Message = (
     | Registered
     | WorkAnnounced
     | Steered
-    | Introduced
+    | WorkflowsFound
     | Look
     | Wake
     | Stop

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from cloaca.authoring.workflow import Workflow
-from cloaca.engine.appetite import Appetite
+from cloaca.engine.claim_size import ClaimSize
 from cloaca.engine.core import Core
-from cloaca.engine.events import Introduced, Registered, WorkAnnounced
+from cloaca.engine.events import Registered, WorkAnnounced, WorkflowsFound
 from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.takeover import RELEASED_AT_ONCE, Takeover
 from cloaca.engine.turn import Turn
@@ -59,7 +59,7 @@ class Ownership:
         self._has_strays = False
         """Whether there may be executions that this runner owns in the database and does not hold."""
         self._is_announced = False
-        self._appetite = Appetite()
+        self._claim_size = ClaimSize()
         self._takeover = Takeover(core, heartbeat)
         self._heartbeat = heartbeat
 
@@ -130,7 +130,9 @@ class Ownership:
         capacity = self._core.executors.capacity
         return min(
             self._core.settings.window,
-            2 * capacity * self._appetite.factor if self._core.crowded else max(2 * capacity, CLAIMED_ALONE),
+            2 * capacity * self._claim_size.factor
+            if self._core.crowded
+            else max(2 * capacity, CLAIMED_ALONE),
         )
 
     def _attempt(self, work: Callable[[], None]) -> None:
@@ -144,14 +146,14 @@ class Ownership:
             )
             self._has_strays = True
 
-    def receive(self, message: Registered | WorkAnnounced | Introduced) -> None:
+    def receive(self, message: Registered | WorkAnnounced | WorkflowsFound) -> None:
         """What there is to run, or to run it with, may have changed."""
         match message:
             case Registered(name):
                 self.registered(name)
             case WorkAnnounced():
                 self.announced()
-            case Introduced(workflows):
+            case WorkflowsFound(workflows):
                 self.introduced(workflows)
             case _:
                 assert_never(message)
@@ -197,7 +199,7 @@ class Ownership:
                     extra={"execution_id": execution.id},
                 )
         core.backlog = len(claimed) == room
-        self._appetite.claimed(core.clock.monotonic(), is_full=core.backlog)
+        self._claim_size.claimed(core.clock.monotonic(), is_full=core.backlog)
         if self._is_announced and not claimed:
             self._look_for_waiting()
         self._is_announced = False
@@ -229,7 +231,7 @@ class Ownership:
             except Exception:
                 logger.exception("the registered workflow %r cannot be built: its executions wait", name)
                 found[name] = None
-        self._core.inbox.put(Introduced(found))
+        self._core.inbox.put(WorkflowsFound(found))
 
     def introduced(self, workflows: dict[str, Workflow | None]) -> None:
         """Workflows were looked up: what is waiting for them can be claimed."""

@@ -14,7 +14,7 @@ from collections import deque
 
 from cloaca.engine.core import Core
 from cloaca.engine.turn import Turn
-from cloaca.engine.watch import Watch
+from cloaca.engine.watchdog import Watchdog
 from cloaca.executors.job import Job
 
 PROBATION_SECONDS = 1.0
@@ -31,9 +31,9 @@ def backoff(crashes: int) -> float:
 class Suspects:
     """The suspects of one engine."""
 
-    def __init__(self, core: Core, watch: Watch) -> None:
+    def __init__(self, core: Core, watchdog: Watchdog) -> None:
         self._core = core
-        self._watch = watch
+        self._watchdog = watchdog
         self._queue: deque[Job] = deque()
         self._current: Job | None = None
         self._starting = False
@@ -103,7 +103,7 @@ class Suspects:
         if not self._core.expects(job):
             return True
         if job.waits or now >= self._probation_ends:
-            self._watch.note(job, turn, alone=False)
+            self._watchdog.note(job, turn, alone=False)
             return True
         return False
 
@@ -126,8 +126,8 @@ class Suspects:
     def _start(self, job: Job, beside: list[Job], turn: Turn, now: float) -> None:
         for other in beside:
             if not other.noted:
-                self._watch.note(other, turn, alone=False)
-        self._watch.note(job, turn, alone=not beside)
+                self._watchdog.note(other, turn, alone=False)
+        self._watchdog.note(job, turn, alone=not beside)
         self._current, self._starting = job, True
         self._probation_ends = now + self._probation(job)
 
@@ -146,7 +146,7 @@ class Suspects:
             self._patience_ends = self._core.clock.monotonic()
         starting, self._starting = self._starting, False
         if starting and self._current is not None and self._core.expects(self._current):
-            self._watch.expect([self._current])
+            self._watchdog.expect([self._current])
             self._core.executors.submit_exclusively(self._current)
         elif self._held and self._current is None and self._patience_ends == math.inf:
             self._resume()

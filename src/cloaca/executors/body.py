@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from cloaca.authoring.parameters import bind
+from cloaca.authoring.body_parameters import bind
 from cloaca.errors import TaskExecutionError
 from cloaca.executors.current import current_attempt
 from cloaca.executors.handle import TaskHandle

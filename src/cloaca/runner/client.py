@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.completions import Completions
 from cloaca.errors import ConfigurationError, RunnerError
@@ -21,7 +21,7 @@ from cloaca.runner.stores import store_of
 from cloaca.runner.waiting import POLL_SECONDS, check_no_loop
 
 
-@names_nearest
+@suggests_keywords
 class Client(Executions, Schedules):
     """Starts, finds and awaits the executions of a database that runners elsewhere work on.
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.authoring.names import checked_name
 from cloaca.authoring.workflow import Workflow
 from cloaca.clock import id_bounds
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from cloaca.insights.upgrade import UpgradePlan
 
 
-@names_nearest
+@suggests_keywords
 class Executions(Steering):
     """What can be asked about a database, and how executions are left there for whoever claims them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.errors import RunnerError, WorkflowTimeoutError
 from cloaca.executors.current import is_on_event_loop, slot_lent
 from cloaca.model.states import Status
@@ -33,7 +33,7 @@ class Verbs(Protocol):
     def explain(self, execution_id: str) -> Explanation: ...
 
 
-@names_nearest
+@suggests_keywords
 class ExecutionHandle:
     """An execution that exists, whatever happens to this process from now on.
 

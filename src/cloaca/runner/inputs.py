@@ -65,7 +65,7 @@ def input_of(context: Input, encoders: Any, *, workflow: Workflow | None) -> dic
     texts = texts_of(context, encoders)
     if workflow is None or not (params := workflow.params):
         return texts
-    from cloaca.authoring.params import filled  # noqa: PLC0415 - loaded by those who declare some
+    from cloaca.authoring.workflow_params import filled  # noqa: PLC0415 - loaded by those who declare some
 
     return filled(workflow.name, params, texts)
 

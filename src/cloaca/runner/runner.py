@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca.authoring import registry
-from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.clock import Clock, SystemClock, new_id
 from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
@@ -50,7 +50,7 @@ LOOK_AGAIN_SECONDS = 0.5
 """How often somebody who waits for the engine sees whether it has ended."""
 
 
-@names_nearest
+@suggests_keywords
 class DefaultRunner(Starting, Schedules):
     """Runs workflows durably on one database, in this process.
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.authoring.names import checked_name
 from cloaca.clock import new_id
 from cloaca.model.context import Context
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cloaca.schedules.registrations import Registrations
 
 
-@names_nearest
+@suggests_keywords
 class Schedules:
     """What can be registered and asked about schedules. Moments in the dicts are ISO 8601 texts, UTC."""
 

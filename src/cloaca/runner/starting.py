@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from cloaca.authoring import registry
-from cloaca.authoring.keywords import names_nearest
+from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.authoring.workflow import Workflow
 from cloaca.engine.completions import ELSEWHERE, Finished
 from cloaca.engine.engine import Engine
@@ -33,7 +33,7 @@ logger = logging.getLogger("cloaca")
 _NOTHING: Any = object()
 
 
-@names_nearest
+@suggests_keywords
 class Starting(Executions):
     """What a runner starts: a request goes into the engine's inbox, and is answered once it is durable."""
 

@@ -59,7 +59,7 @@ def attach(observer: Observer | None, core: Core) -> Callable[[], None]:
     """Let the observer look at an engine, until what is returned is called."""
     if observer is None:
         return lambda: None
-    from cloaca.engine.observed import snapshot  # noqa: PLC0415 - loaded by those who have telemetry
+    from cloaca.engine.telemetry import snapshot  # noqa: PLC0415 - loaded by those who have telemetry
 
     def look() -> Snapshot:
         return snapshot(core)

@@ -12,7 +12,7 @@ from cloaca.errors import ScheduleError
 from cloaca.model.catchup import CatchUp, first_after
 from cloaca.model.cron import Cron
 from cloaca.model.values import joined
-from cloaca.schedules import shown as dicts
+from cloaca.schedules import dicts
 from cloaca.schedules.cron import checked_most, checked_policy
 from cloaca.schedules.starts import RESERVED, MakeId
 from cloaca.store.schedules import CRON, TRIGGER, ScheduleRow, ScheduleStore

@@ -15,7 +15,7 @@ from prometheus_client.core import (
 )
 
 from cloaca.telemetry.observer import Attempt, Committed, Snapshot
-from cloaca.telemetry.tallies import Counts, Distributions
+from cloaca.telemetry.series import Counts, Distributions
 
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
 """Bounds of what bodies take and wait for."""

@@ -13,9 +13,9 @@ from cloaca.executors.job import Job, Outcome, failure_of
 from cloaca.executors.loop import LoopExecutor
 from cloaca.executors.threads import ThreadExecutor
 from cloaca.model.execution import Failure
+from cloaca.testing.cooperative import CooperativeThread, InlineClock
+from cloaca.testing.event_loop import VirtualLoop
 from cloaca.testing.failing import Failures
-from cloaca.testing.strands import InlineClock, Strand
-from cloaca.testing.virtual import VirtualLoop
 
 
 class Escape:
@@ -38,26 +38,26 @@ def _meant_for_the_test() -> tuple[type[BaseException], ...]:
 
 
 class InlineBodies(ThreadExecutor):
-    """Sync bodies, on the thread that calls ``step``; those that may wait for the clock on strands."""
+    """Sync bodies, on the thread that calls ``step``; those that may wait for the clock run on threads of their own."""
 
     def __init__(self, *, failures: Failures, escape: Escape, clock: InlineClock, **options: Any) -> None:
         super().__init__(clock=clock, **options)
         self._failures = failures
         self._escape = escape
-        self._strands = clock
+        self._inline_clock = clock
 
     def _rouse(self) -> None:
         """Nobody is there to be woken."""
 
     def step(self) -> bool:
         """Go on with a body that has waited, or run the next; false if there is none."""
-        if self._strands.go_on():
+        if self._inline_clock.go_on():
             return True
         job = self.slots.take()
         if job is None:
             return False
         if job.task.takes_handle:
-            Strand(lambda: self._run(job)).go()
+            CooperativeThread(lambda: self._run(job)).go()
         else:
             self._run(job)
         return True

@@ -24,9 +24,9 @@ from cloaca.runner.stores import store_of
 from cloaca.runner.waiting import check_no_loop
 from cloaca.runner.workflows import Workflows
 from cloaca.testing.clock import Clock
+from cloaca.testing.cooperative import InlineClock
 from cloaca.testing.failing import Fail, Failures, Replace, replaced
 from cloaca.testing.inline import Escape, InlineBodies, InlineCallbacks, InlineLoop
-from cloaca.testing.strands import InlineClock
 
 ONLY_ID = "00000000-0000-7000-8000-000000000001"
 """The same in each run, and so is the jitter of its retries, which comes from it."""

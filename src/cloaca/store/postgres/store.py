@@ -30,9 +30,9 @@ from cloaca.store.postgres.connection import (
     qualified,
     refusal,
 )
-from cloaca.store.postgres.entering import Entering
 from cloaca.store.postgres.listener import Listener, notify
-from cloaca.store.postgres.proof import is_imitated
+from cloaca.store.postgres.liveness_lock import is_imitated
+from cloaca.store.postgres.starts import Entering
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
     Batch,

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from cloaca.errors import DatabaseError
 from cloaca.store.inspection import Damage, Holder, StartedRow, SuspectedRow, WaitingRow
-from cloaca.store.sqlite import held
+from cloaca.store.sqlite import lock_holders
 from cloaca.store.sqlite.connection import MIGRATIONS, explained, tables_version
 from cloaca.store.sqlite.locks import Gate, GateTimeout, LockFile
 from cloaca.store.statements import load_statements
@@ -53,11 +53,11 @@ class SqliteInspection:
             with self._gate(patience):
                 self._take_lock(patience)
         except GateTimeout:
-            return held.holders(self._path) or [_unknown("the gate that writers queue at")]
+            return lock_holders.holders(self._path) or [_unknown("the gate that writers queue at")]
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise DatabaseError(explained(error, self._url)) from error
-            return held.holders(self._path) or [_unknown("the lock for writing")]
+            return lock_holders.holders(self._path) or [_unknown("the lock for writing")]
         return []
 
     def _gate(self, patience: float) -> Any:
@@ -77,7 +77,7 @@ class SqliteInspection:
         ]
 
     def _of_file_system(self) -> Iterator[Damage]:
-        if (kind := held.network_file_system(self._path)) is not None:
+        if (kind := lock_holders.network_file_system(self._path)) is not None:
             yield Damage(
                 "file system",
                 f"{self._path} lies on a network file system ({kind}), whose locks may not hold between hosts",
@@ -88,7 +88,7 @@ class SqliteInspection:
         with contextlib.suppress(FileNotFoundError):
             size = os.path.getsize(f"{self._path}-wal")
             if size > LARGE_LOG_BYTES:
-                readers = ", ".join(held.readers(self._path))
+                readers = ", ".join(lock_holders.readers(self._path))
                 yield Damage(
                     "log",
                     f"the log {self._path}-wal has grown to {size >> 20} MiB: "

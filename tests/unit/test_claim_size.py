@@ -2,15 +2,15 @@
 
 import pytest
 
-from cloaca.engine.appetite import Appetite
+from cloaca.engine.claim_size import ClaimSize
 
 
 def factor_after(*claims):
     """The factor after full claims at these times."""
-    appetite = Appetite()
+    claim_size = ClaimSize()
     for now in claims:
-        appetite.claimed(now, is_full=True)
-    return appetite.factor
+        claim_size.claimed(now, is_full=True)
+    return claim_size.factor
 
 
 def test_who_begins_claims_little():
@@ -29,8 +29,8 @@ def test_what_lasts_is_claimed_in_parts_that_others_can_share(lasted, factor):
 
 
 def test_a_backlog_that_ends_says_nothing_about_the_next():
-    appetite = Appetite()
+    claim_size = ClaimSize()
     for now in (100, 100.01, 100.02):
-        appetite.claimed(now, is_full=True)
-    appetite.claimed(100.03, is_full=False)
-    assert appetite.factor == 1
+        claim_size.claimed(now, is_full=True)
+    claim_size.claimed(100.03, is_full=False)
+    assert claim_size.factor == 1

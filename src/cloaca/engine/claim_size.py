@@ -7,7 +7,7 @@ SLOW_SECONDS = 0.5
 MOST = 4
 
 
-class Appetite:
+class ClaimSize:
     """A factor that grows while what is claimed is used up at once, and is 1 again as soon as it is not.
 
     A claim costs a commit, so few short executions a claim keep a runner busy with claiming. Long ones must not wait

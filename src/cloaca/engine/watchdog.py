@@ -15,7 +15,7 @@ LOOK_AGAIN_SECONDS = 0.5
 """How often to see whether bodies that can defer do so: they say nothing of it."""
 
 
-class Watch:
+class Watchdog:
     """Notes in the database what has run for a while, and ends what has run for too long."""
 
     def __init__(self, core: Core) -> None:

@@ -13,7 +13,7 @@ from cloaca.authoring.names import nearest, shown
 T = TypeVar("T")
 
 
-def names_nearest(cls: type[T]) -> type[T]:
+def suggests_keywords(cls: type[T]) -> type[T]:
     """Make the class's public methods, and its constructor, name the nearest keyword to one they do not take.
 
     A class that knows what else a keyword may mean says so in a function ``_advice_on_keyword``.
@@ -22,7 +22,7 @@ def names_nearest(cls: type[T]) -> type[T]:
         TypeError: By these methods, as for any keyword that does not exist.
 
     Example:
-        >>> @names_nearest
+        >>> @suggests_keywords
         ... class Shelf:
         ...     def add(self, *, colour="red"): ...
         >>> Shelf().add(color="blue")

@@ -11,7 +11,7 @@ from cloaca.model.restore import restore
 from cloaca.model.states import TaskStatus
 
 
-def go_back(core: Core, turn: Turn, execution_id: str, failures: Mapping[str, Failure]) -> None:
+def roll_back(core: Core, turn: Turn, execution_id: str, failures: Mapping[str, Failure]) -> None:
     """Undo what a turn has decided on an execution, and fail some of its tasks in the next one.
 
     Bodies that run go on: their outcomes are as welcome as before.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from cloaca.testing.clock import Clock
 
 
-class Strand(threading.Thread):
+class CooperativeThread(threading.Thread):
     """A body on a thread of its own, which runs while ``go`` waits for it and at no other time."""
 
     def __init__(self, work: Callable[[], None]) -> None:
@@ -50,39 +50,39 @@ class InlineClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._strands: list[Strand] = []
+        self._threads: list[CooperativeThread] = []
         """Those that wait."""
         self.now = clock.now
         self.monotonic = clock.monotonic
 
     def wait(self, event: threading.Event, seconds: float, /) -> object:
         """Stand still until the event is set or so many seconds have passed."""
-        strand = threading.current_thread()
-        if not isinstance(strand, Strand):
+        thread = threading.current_thread()
+        if not isinstance(thread, CooperativeThread):
             # A thread that a body has made, of which nobody here knows.
             return event.wait(seconds)
-        self._strands.append(strand)
-        strand.wait(event, self.monotonic() + seconds)
+        self._threads.append(thread)
+        thread.wait(event, self.monotonic() + seconds)
         return None
 
     @property
     def next_due(self) -> float:
         """When the next body is to go on."""
-        return min((strand.due for strand in self._strands), default=math.inf)
+        return min((thread.due for thread in self._threads), default=math.inf)
 
     def go_on(self) -> bool:
         """Let the first body go on that is to; false if none is."""
         now = self.monotonic()
-        strand = next((s for s in self._strands if s.due <= now or s.event.is_set()), None)
-        if strand is not None:
-            self._strands.remove(strand)
-            strand.go()
-        return strand is not None
+        thread = next((s for s in self._threads if s.due <= now or s.event.is_set()), None)
+        if thread is not None:
+            self._threads.remove(thread)
+            thread.go()
+        return thread is not None
 
     def close(self) -> None:
         """Let those end that still wait: each was told why."""
-        for strand in self._strands[:]:
-            strand.go()
+        for thread in self._threads[:]:
+            thread.go()
 
     def move_to(self, due: float) -> None:
         """Let time pass up to then."""

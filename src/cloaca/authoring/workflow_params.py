@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from cloaca.authoring.names import listed, nearest, shown
-from cloaca.authoring.param import Param
 from cloaca.authoring.signature import function_name
 from cloaca.authoring.task import PARAMS, AnyTask, Task
+from cloaca.authoring.workflow_param import Param
 from cloaca.errors import TaskValidationError, WorkflowValidationError
 from cloaca.model.values import decode, encode
 

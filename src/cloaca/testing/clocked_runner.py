@@ -18,7 +18,7 @@ from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
 from cloaca.runner.waiting import Signal
 from cloaca.testing.clock import Clock
-from cloaca.testing.virtual import ClockedLoop
+from cloaca.testing.event_loop import ClockedLoop
 
 LONGEST_REAL_SECONDS = 30.0
 """For how long the clock waits until the bodies that run have ended."""
@@ -112,7 +112,7 @@ class ClockedRunner(DefaultRunner):
         if self._is_busy():
             return self._clock.monotonic()
         # Not the looks for dead runners and the heartbeats: nobody else is there.
-        return min(core.timers.next_due, engine.watch.due, engine.suspects.due)
+        return min(core.timers.next_due, engine.watchdog.due, engine.suspects.due)
 
     def _is_busy(self) -> bool:
         """Whether something happens although the clock stands still."""
