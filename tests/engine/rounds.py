@@ -110,17 +110,10 @@ def behind(run, task):
     return found
 
 
-def is_unordered(run):
-    """Whether a task runs without waiting for another one before it: between them lies only what is kept."""
-    graph, kept = run.plan.workflow.graph, run.past.ends
-    runs_again = [node for node in graph.order if graph.ids[node] not in kept]
-    waits = {}
-    for node in runs_again:
-        near = [dep for dep in graph.dependencies[node] if dep in waits]
-        waits[node] = set(near).union(*(waits[dep] for dep in near))
-        if graph.ancestors(node).intersection(runs_again) - waits[node]:
-            return True
-    return False
+def all_before(run, task):
+    """All that comes before a task, directly or not."""
+    graph = run.plan.workflow.graph
+    return {graph.ids[node] for node in graph.ancestors(graph.index[task])}
 
 
 def check_prefix(run, rows, demand):
@@ -140,7 +133,7 @@ def check_prefix(run, rows, demand):
                 fits = (row.status == "Completed") == (run.fate(node, row.attempt) == "ok")
                 demand(fits, "I9: it ended otherwise", run, row)
                 demand(row.is_tried_again == (row.attempt < last), "I9: retries", run, row)
-        if any(row.status in DECIDED for row in of_task) and not is_unordered(run):
-            early = set(run.plan.workflow.dependencies[task]) - set(ends)
+        if any(row.status in DECIDED for row in of_task):
+            early = all_before(run, task) - set(ends)
             demand(not early, "I4: before its dependencies", run, of_task, early)
             demand(runs(run, node, ends) == bool(ran), "I4: against its rule", run, of_task)

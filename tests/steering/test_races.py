@@ -3,7 +3,8 @@
 import pytest
 
 from cloaca.errors import ExecutionStateError
-from tests.engine.bench import chain
+from cloaca.model.rules import always
+from tests.engine.bench import chain, workflow
 from tests.steering.scenes import VERBS, Fragile
 
 
@@ -213,3 +214,28 @@ def test_a_time_limit_does_not_count_while_it_is_paused_and_counts_anew_then(ben
     bench.clock.move(9)
     hand.turn()
     assert bench.execution(execution).status == "Failed"
+
+
+def test_a_time_limit_ends_what_waits_for_another_task_beyond_one_that_is_kept(bench, steer):
+    def broken(context):
+        raise ValueError
+
+    hand = bench.hand(workflow_timeout_seconds=10)
+    cleanup = {"function": lambda context: None, "trigger_rules": always()}
+    bodies = {"bad": broken, "cleanup": cleanup, "last": broken, "end": lambda context: None}
+    execution = hand.start(workflow("w", bodies, cleanup="bad", last="cleanup", end="last"))
+    hand.run()
+    steer(execution, "retry")
+    bench.clock.move(2)
+    hand.turn()
+    hand.turn()
+    assert hand.submitted() == [("bad", 1), ("cleanup", 1), ("last", 1), ("bad", 2)]
+    bench.clock.move(11)
+    hand.turn()
+    assert bench.execution(execution).status == "Failed"
+    assert bench.attempts(execution)[-4:] == [
+        ("end", 0, "Skipped"),
+        ("end", 1, "Skipped"),
+        ("last", 1, "Failed"),
+        ("last", 2, "Skipped"),
+    ]

@@ -1,5 +1,7 @@
 """Retries of whole executions: which tasks run again, what they see, what is counted anew."""
 
+import threading
+
 import pytest
 
 import cloaca
@@ -149,6 +151,40 @@ def test_what_completed_behind_a_task_that_runs_again_stays_and_both_are_in_the_
     assert code.seen["last"]["log"] == ["bad", "cleanup"]
     assert result["log"] == ["bad", "cleanup", "last", "leaf"]
     assert runner.get_execution(handle.execution_id).context.data == result.final_context.data
+
+
+def test_what_runs_again_waits_for_what_runs_again_before_it_where_all_between_them_is_kept(runner, code):
+    entered, may_end = threading.Event(), threading.Event()
+
+    with cloaca.WorkflowBuilder("w"):
+
+        @cloaca.task
+        def bad(context):
+            entered.set()
+            may_end.wait(SOON)
+            if "bad" in code.broken:
+                raise ValueError("bad is broken")
+            context["log"] = [*context.get("log", []), "bad"]
+
+        cleanup = code.task("cleanup", "bad", trigger_rules=cloaca.always())
+        code.task("last", cleanup)
+    code.broken = {"bad", "last"}
+    may_end.set()
+    handle = run(runner, "w")
+    assert handle.status == "Failed"
+    code.broken = set()
+    code.ran.clear()
+    entered.clear()
+    may_end.clear()
+    handle.retry()
+    assert entered.wait(SOON)
+    assert "task 'last' waits for 'bad'" in handle.explain().sentences
+    assert runner.get_execution(handle.execution_id).tasks["last"].status == "Pending"
+    assert code.ran == []
+    may_end.set()
+    assert handle.result(SOON).status == "Completed"
+    assert code.ran == ["last"]
+    assert code.seen["last"]["log"] == ["bad", "cleanup"]
 
 
 def test_a_cancelled_execution_goes_on_where_it_was(runner, code):

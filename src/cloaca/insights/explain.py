@@ -11,10 +11,13 @@ from cloaca.insights.reading import Stored, tasks_of
 from cloaca.insights.reasons import Explanation, Reason, ReasonKind
 from cloaca.insights.records import TaskRecord, time_text
 from cloaca.insights.runners import RunnerRecord
+from cloaca.insights.tasks import SETTLED
 from cloaca.model.execution import Failure, StoredAttempt
+from cloaca.model.rounds import nearest_open
 from cloaca.model.states import EventKind, Status, TaskStatus
 
 if TYPE_CHECKING:
+    from cloaca.model.graph import Graph
     from cloaca.store.rows import ExecutionRow
     from cloaca.store.steering import EventRow
 
@@ -127,7 +130,7 @@ def _of_tasks(stored: Stored, known: Known) -> Iterator[Reason]:
                 yield reason
             elif task.status is TaskStatus.PENDING:
                 behind.append(task)
-    yield from (_dependencies(stored, tasks, task) for task in behind)
+    yield from _dependencies(stored.graph, tasks, behind)
 
 
 def _of_task(stored: Stored, known: Known, task: TaskRecord, last: StoredAttempt | None) -> Reason | None:
@@ -182,14 +185,14 @@ def _body(row: ExecutionRow, known: Known, task: TaskRecord, last: StoredAttempt
     )
 
 
-def _dependencies(stored: Stored, tasks: Mapping[str, TaskRecord], task: TaskRecord) -> Reason:
-    graph = stored.graph
-    names = [graph.ids[dep] for dep in graph.dependencies[graph.index[task.id]]]
-    waits = [
-        name for name in names
-        if tasks[name].status not in (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED)
-    ]  # fmt: skip
-    return Reason(ReasonKind.DEPENDENCY, task.id, f"task {task.id!r} waits for {listed(waits)}", None)
+def _dependencies(
+    graph: Graph, tasks: Mapping[str, TaskRecord], behind: Iterable[TaskRecord]
+) -> Iterator[Reason]:
+    undecided = {graph.index[id] for id, task in tasks.items() if task.status not in SETTLED}
+    awaited = nearest_open(graph, undecided)
+    for task in behind:
+        waits = [graph.ids[node] for node in sorted(awaited[graph.index[task.id]])]
+        yield Reason(ReasonKind.DEPENDENCY, task.id, f"task {task.id!r} waits for {listed(waits)}", None)
 
 
 def _skips(stored: Stored) -> Iterator[Reason]:

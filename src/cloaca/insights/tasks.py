@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cloaca.insights.records import AttemptRecord, TaskRecord, moment, time_text
 from cloaca.model.execution import AttemptRow, Failure, StoredAttempt
 from cloaca.model.graph import Graph
-from cloaca.model.rounds import reopened
+from cloaca.model.rounds import decides, nearest_open, reopened
 from cloaca.model.states import TaskStatus
 
 Row = AttemptRow | StoredAttempt
@@ -29,16 +29,19 @@ def task_records(
     for row in rows:
         by_task[row.task].append(row)
     again = _again(graph, by_task, round_fence)
+    latest = {
+        node: by_task[task][-1] for node, task in enumerate(graph.ids) if by_task[task] and node not in again
+    }
+    decided = {node for node, last in latest.items() if decides(last)}
+    waiting = nearest_open(graph, set(graph.order) - decided)
     records: dict[str, TaskRecord] = {}
-    for node in graph.order:
-        task = graph.ids[node]
-        last = by_task[task][-1] if by_task[task] and node not in again else None
-        dependencies = [records[graph.ids[dep]].status for dep in graph.dependencies[node]]
-        status, reason = _task_status(last, dependencies)
+    for node, task in enumerate(graph.ids):
+        last = latest.get(node)
+        status, reason = _task_status(last, is_waiting=node in waiting)
         if is_cancelled and status not in SETTLED:
             status, reason = TaskStatus.CANCELLED, WAS_CANCELLED
         records[task] = _task_record(task, by_task[task], last, status, reason)
-    return {task: records[task] for task in graph.ids}
+    return records
 
 
 def _again(graph: Graph, by_task: dict[str, list[Row]], round_fence: int) -> set[int]:
@@ -74,11 +77,10 @@ def _sub_status(last: Row | None) -> str:
     return "Deferred" if isinstance(last, StoredAttempt) and last.deferred else "Active"
 
 
-def _task_status(last: Row | None, dependencies: list[TaskStatus]) -> tuple[TaskStatus, str | None]:
+def _task_status(last: Row | None, *, is_waiting: bool) -> tuple[TaskStatus, str | None]:
     """A task that was cancelled is open, unless its execution has ended."""
     if last is None or last.status == TaskStatus.CANCELLED:
-        ready = all(status in SETTLED for status in dependencies)
-        return (TaskStatus.READY if ready else TaskStatus.PENDING), None
+        return (TaskStatus.PENDING if is_waiting else TaskStatus.READY), None
     if last.status == "Suspect":
         return TaskStatus.READY, RUNS_ALONE
     if last.status == "Failed" and last.retry_at is not None:

@@ -160,9 +160,9 @@ class ExecutionState:
     """
 
     __slots__ = (
-        "after", "attempts", "blocked", "claim", "created_at", "deltas", "expired", "failures", "fence", "former", "graph",
-        "history", "id", "initial", "limits", "merged", "open", "owner", "replays", "round", "round_fence", "size",
-        "started_at", "status", "suspects", "timed_from", "uses", "version", "waiting",
+        "after", "attempts", "beyond", "blocked", "claim", "created_at", "deltas", "expired", "failures", "fence",
+        "former", "graph", "history", "id", "initial", "limits", "merged", "open", "owner", "replays", "round",
+        "round_fence", "size", "started_at", "status", "suspects", "timed_from", "uses", "version", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -192,6 +192,8 @@ class ExecutionState:
         self.version = version
         self.open = len(graph)
         self.waiting = list(graph.degrees)
+        self.beyond: dict[int, list[int]] = {}
+        """By node the nodes that wait for it beside its children: all that lies between was kept from an earlier round."""
         self.uses = list(graph.readers)
         self.status = [PENDING] * len(graph)
         self.after: list[View | None] = [None] * len(graph)
@@ -372,17 +374,19 @@ def _give_up(state: ExecutionState, node: int, failure: Failure, decision: Decis
 def _settle(state: ExecutionState, node: int, status: TaskStatus, decision: Decision) -> None:
     """Mark a node as decided, and decide what that makes ready or skipped, as far as it reaches."""
     settled = [(node, status)]
-    rules, blocked = state.graph.rules, state.blocked
+    children, rules = state.graph.children, state.graph.rules
+    beyond, blocked = state.beyond, state.blocked
     while settled:
         node, status = settled.pop()
         state.status[node] = status
         state.open -= 1
         release(state, node)
-        for child in state.graph.children[node]:
+        for child in (*children[node], *beyond[node]) if node in beyond else children[node]:
             state.waiting[child] -= 1
             if state.waiting[child] or state.status[child] is not PENDING:
                 continue
-            if (child in rules or child in blocked) and (reason := _why_skipped(state, child)):
+            may_be_skipped = child in rules or child in blocked or state.expired
+            if may_be_skipped and (reason := _why_skipped(state, child)):
                 _skip(state, child, reason, decision)
                 settled.append((child, SKIPPED))
             else:
@@ -412,9 +416,9 @@ def open_or_put_off(state: ExecutionState, node: int, now: float, decision: Deci
 def _why_skipped(state: ExecutionState, node: int) -> str | None:
     """Why a node whose dependencies are decided does not run, or ``None`` where it does."""
     rule = state.graph.rules.get(node)
-    if rule is None:
-        return f"upstream failed: {state.blocked[node]!r}" if node in state.blocked else None
-    if state.expired:
+    if rule is None and node in state.blocked:
+        return f"upstream failed: {state.blocked[node]!r}"
+    if rule is None or state.expired:
         return state.expired
     graph, status = state.graph, state.status
     return rule.refusal(Facts(lambda task: status[graph.index[task]], lambda key: state.view(node).get(key)))

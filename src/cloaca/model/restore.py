@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from cloaca.model.delta import Delta
 from cloaca.model.execution import (
@@ -19,8 +19,7 @@ from cloaca.model.execution import (
     open_or_put_off,
     release,
 )  # fmt: skip
-from cloaca.model.graph import Graph
-from cloaca.model.rounds import DECIDED, decides, last_before, reopened
+from cloaca.model.rounds import DECIDED, decides, last_before, nearest_open, reopened
 from cloaca.model.states import TaskStatus
 
 
@@ -40,7 +39,8 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
     latest = {node: rows[-1] for node, rows in by_node.items()}
     state.former = {node: last.attempt for node, last in last_before(by_node, state.round_fence).items()}
     again = reopened(state.graph, by_node, state.round_fence)
-    state.replays = _reads_an_open_task(state.graph, latest, again)
+    kept = {node for node, last in latest.items() if decides(last)} - again
+    _wait_beyond_what_is_kept(state, set(state.graph.order) - kept)
     for node in state.graph.order:
         last = latest.get(node)
         if node not in again:
@@ -54,17 +54,19 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
     return decision
 
 
-def _reads_an_open_task(graph: Graph, latest: Mapping[int, StoredAttempt], again: set[int]) -> bool:
-    """Whether a completed task lies behind one that is still to run, so that what it left is not all that comes of both."""
-    behind: set[int] = set()
-    for node in graph.order:
-        stored = latest.get(node)
-        is_open = stored is None or node in again or not decides(stored)
-        if is_open or any(dependency in behind for dependency in graph.dependencies[node]):
-            behind.add(node)
-            if not is_open:
-                return True
-    return False
+def _wait_beyond_what_is_kept(state: ExecutionState, undecided: set[int]) -> None:
+    """Let each node wait for all before it that a round or a fork has opened, also where what lies between is kept.
+
+    It would else see what these leave or not, as they come to end before it begins.
+    """
+    graph = state.graph
+    for node, awaited in nearest_open(graph, undecided).items():
+        if node not in undecided:
+            state.replays = True
+            continue
+        for far in awaited.difference(graph.dependencies[node]):
+            state.waiting[node] += 1
+            state.beyond.setdefault(far, []).append(node)
 
 
 def _summary(state: ExecutionState, stored: StoredAttempt) -> AttemptRow:

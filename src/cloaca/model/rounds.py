@@ -6,9 +6,9 @@ whatever completed stays completed. What was cancelled before it was decided is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from cloaca.model.execution import StoredAttempt
+from cloaca.model.execution import AttemptRow, StoredAttempt
 from cloaca.model.graph import Graph
 from cloaca.model.states import TaskStatus
 
@@ -19,7 +19,7 @@ DECIDED = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStat
 """Statuses of attempts of which nothing more will come."""
 
 
-def decides(stored: StoredAttempt) -> bool:
+def decides(stored: StoredAttempt | AttemptRow) -> bool:
     """Whether an attempt decides its task, unless a later round opens it again."""
     is_final_failure = stored.status == TaskStatus.FAILED and stored.retry_at is None
     return is_final_failure or stored.status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED)
@@ -58,6 +58,27 @@ def _open_again(graph: Graph, former: Mapping[int, StoredAttempt]) -> set[int]:
         if is_open:
             found.add(node)
     return found
+
+
+def nearest_open(graph: Graph, undecided: Collection[int]) -> dict[int, frozenset[int]]:
+    """The undecided nodes that a node has to wait for, of each that has to: those before it with only decided ones between.
+
+    Mostly these are dependencies. Others are among them once a round or a fork has opened a task before one that it keeps.
+    """
+    nearest: dict[int, frozenset[int]] = {}
+    for node in graph.order:
+        found = {dependency for dependency in graph.dependencies[node] if dependency in undecided}
+        kept = {
+            nearest[dependency]
+            for dependency in graph.dependencies[node]
+            if dependency in nearest and dependency not in undecided
+        }
+        if len(kept) == 1 and not found:
+            # A chain that is kept shares one set.
+            nearest[node] = kept.pop()
+        elif found or kept:
+            nearest[node] = frozenset(found.union(*kept))
+    return nearest
 
 
 def is_handled(graph: Graph, node: int, latest: Mapping[int, StoredAttempt]) -> bool:
