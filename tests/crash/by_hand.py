@@ -12,7 +12,7 @@ from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
 from cloaca.engine.events import Answer, Message, NewExecution, StartRequest
 from cloaca.engine.executors import Executors
-from cloaca.engine.plan import EngineSettings
+from cloaca.engine.settings import EngineSettings
 from cloaca.executors.body import call_body, delta_of
 from cloaca.executors.job import Interruption, Job, Outcome
 from cloaca.executors.slots import Slots
@@ -39,7 +39,7 @@ class EagerExecutor:
         return self.slots.idle
 
     @property
-    def told(self) -> bool:
+    def delivered(self) -> bool:
         return not self.outcomes
 
     def submit(self, jobs: Sequence[Job]) -> None:

@@ -9,7 +9,7 @@ from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
 from cloaca.engine.events import NewExecution, StartRequest
 from cloaca.engine.executors import Executors
-from cloaca.engine.plan import EngineSettings
+from cloaca.engine.settings import EngineSettings
 from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from cloaca.model.values import encode, joined
 from tests.engine.faults import Faults

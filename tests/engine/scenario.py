@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from cloaca.authoring.task import Task
 from cloaca.authoring.workflow import Workflow
-from cloaca.engine.plan import EngineSettings
+from cloaca.engine.settings import EngineSettings
 from cloaca.model.retry import RetryCondition, RetryPolicy
 from cloaca.model.rules import (
     all_of,

@@ -41,7 +41,7 @@ with cloaca.WorkflowBuilder("gated"):
 
 class Listener(logging.Handler):
     def emit(self, record):
-        if "a turn cannot be committed, trying again" in record.getMessage():
+        if "a turn could not be committed, retrying" in record.getMessage():
             waits.set()
 
 logging.getLogger("cloaca").addHandler(Listener())
@@ -168,7 +168,7 @@ class Heard(logging.Handler):
 @pytest.fixture
 def waits():
     """An event: a turn could not be committed."""
-    handler = Heard("a turn cannot be committed, trying again")
+    handler = Heard("a turn could not be committed, retrying")
     logging.getLogger("cloaca").addHandler(handler)
     yield handler.heard
     logging.getLogger("cloaca").removeHandler(handler)

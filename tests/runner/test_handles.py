@@ -107,7 +107,7 @@ def test_a_handle_of_a_runner_that_ended_first_says_that_the_execution_goes_on(m
     runner = make_runner()
     handle = runner.start("waits")
     runner.shutdown(timeout=0)
-    with pytest.raises(cloaca.RunnerError, match="goes on in the next one"):
+    with pytest.raises(cloaca.RunnerError, match="the next runner on this database continues"):
         handle.result(SOON)
     goes_on.set()
     assert make_runner().get_handle(handle.execution_id).result(SOON).status == "Completed"

@@ -74,7 +74,7 @@ def test_a_heartbeat_of_less_than_a_second_is_kept():
         clock=SimpleNamespace(monotonic=lambda: now[0]),
         settings=DefaultRunnerConfig(heartbeat_seconds=0.25, lease_seconds=1).engine_settings(),
         store=SimpleNamespace(beat=lambda: beats.append(now[0])),
-        executors=SimpleNamespace(vouch=lambda until: None),
+        executors=SimpleNamespace(extend_lease=lambda until: None),
     )
     heartbeat = Heartbeat(core)
     for eighth in range(1, 9):

@@ -130,7 +130,7 @@ def test_an_execution_whose_structure_changed_waits_and_says_so(make_runner, lef
     until_logged(
         runner,
         caplog,
-        "were started with other tasks, dependencies or rules than the registered workflow has",
+        "were started with other tasks, dependencies or rules than those of the registered workflow",
     )
     record = runner.get_execution(left[0])
     assert (record.status, record.finished_at) == ("Running", None)

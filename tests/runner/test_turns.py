@@ -88,11 +88,11 @@ def test_an_error_of_the_engine_in_a_bodys_thread_stops_it_and_tells_who_waits(r
 
     workflow_of("any", until_free(runner), id="only")
     monkeypatch.setattr(Engine, "turn", broken)
-    with pytest.raises(cloaca.RunnerError, match="stopped on an error of its own: ZeroDivisionError"):
+    with pytest.raises(cloaca.RunnerError, match="stopped because of an internal error: ZeroDivisionError"):
         runner.execute("any")
     assert not runner.is_running
     assert "the engine stopped" in caplog.text
-    with pytest.raises(cloaca.RunnerError, match="stopped on an error of its own"):
+    with pytest.raises(cloaca.RunnerError, match="stopped because of an internal error"):
         runner.start("any")
 
 
@@ -104,7 +104,7 @@ def test_a_start_whose_turn_broke_is_answered(runner, monkeypatch):
 
     workflow_of("any", lambda context: None, id="only")
     monkeypatch.setattr(Engine, "turn", broken)
-    with pytest.raises(cloaca.RunnerError, match="stopped on an error of its own: ZeroDivisionError"):
+    with pytest.raises(cloaca.RunnerError, match="stopped because of an internal error: ZeroDivisionError"):
         runner.start("any")
 
 

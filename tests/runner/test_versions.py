@@ -53,7 +53,7 @@ def test_told_to_wait_a_runner_leaves_what_a_dead_one_began_under_another_versio
     until_logged(
         runner,
         caplog,
-        f"were started under another version of it than the registered one, {new.version}, and on_version_change is 'wait'",
+        f"were started under another version than the registered one, {new.version}, and on_version_change is 'wait'",
     )
     record = runner.get_execution(execution_id)
     assert record.finished_at is None

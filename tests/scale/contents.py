@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import cloaca
-from cloaca.engine.plan import EngineSettings, Plan
+from cloaca.engine.plan import Plan
+from cloaca.engine.settings import EngineSettings
 from cloaca.model.execution import Failure
 from cloaca.store.rows import Known, Structure
 from tests.engine.bench import workflow

@@ -6,7 +6,7 @@ import math
 import pytest
 
 import cloaca
-from cloaca.engine.plan import PATROL_SECONDS
+from cloaca.engine.settings import PATROL_SECONDS
 from cloaca.runner import logs
 from cloaca.runner.config import ALIASES, SETTINGS
 

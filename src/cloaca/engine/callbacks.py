@@ -1,4 +1,4 @@
-"""Callbacks of tasks: called in commit order on a thread of their own, before what depends on their task starts."""
+"""Task callbacks: called in commit order on a thread of their own, before the task's dependents start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("cloaca.engine")
 
 
 class Call(NamedTuple):
-    """A callback that is due: with the error's text where its task failed."""
+    """A callback that is due; ``error`` is set if its task failed."""
 
     execution_id: str
     workflow: str
@@ -42,7 +42,7 @@ class CalledBack(NamedTuple):
 
 
 def views_for(plan: Plan, state: ExecutionState, event: Event) -> dict[int, View]:
-    """What those tasks see, by node, that have callbacks and may be settled by an event; to be asked before it is."""
+    """By node: the context of each task with callbacks that an event may settle. Call it before applying the event."""
     if isinstance(event, TimedOut):
         nodes = [node for node in plan.calling if not state.waiting[node]]
     else:
@@ -73,10 +73,10 @@ def calls_for(
 
 
 class Callbacks:
-    """The callbacks of one engine; all but the calls themselves belongs to the thread that takes a turn.
+    """The callbacks of one engine. Except for the calls themselves, only the thread that runs a turn may use it.
 
     Args:
-        deliver: Called with ``CalledBack`` after each, on the callbacks' thread.
+        deliver: Called with ``CalledBack`` after each callback, on the callback thread.
     """
 
     def __init__(self, deliver: Callable[[CalledBack], None], encoders: Encoders | None) -> None:
@@ -95,15 +95,15 @@ class Callbacks:
         return not self._pending
 
     def holds(self, execution_id: str) -> bool:
-        """Whether an execution has ended, and its end is not told yet."""
+        """Whether an execution has ended but its end is not reported yet."""
         return execution_id in self._finished
 
     def awaits(self, execution_id: str) -> bool:
-        """Whether a callback of an execution has not returned."""
+        """Whether a callback of this execution has not returned."""
         return execution_id in self._pending
 
     def call(self, calls: Iterable[Call]) -> None:
-        """Call these, in this order, after those before."""
+        """Queue these callbacks, in this order."""
         for call in calls:
             self._pending.setdefault(call.execution_id, set()).add(call.node)
             self._calls.put(call)
@@ -115,7 +115,7 @@ class Callbacks:
             self._thread.start()
 
     def startable(self, jobs: list[Job], dependencies: Callable[[Job], Iterable[int]]) -> list[Job]:
-        """Those of the jobs that wait for no callback; the others are kept until theirs have returned."""
+        """Those of the jobs that need not wait for a callback; the others are kept until their callbacks have returned."""
         if not self._pending:
             return jobs
         startable = []
@@ -128,14 +128,14 @@ class Callbacks:
         return startable
 
     def tells_later(self, finished: Finished) -> bool:
-        """Whether the end of an execution is to be told once its callbacks have returned."""
+        """Whether the end of an execution is reported only once its callbacks have returned."""
         if finished.execution_id not in self._pending:
             return False
         self._finished[finished.execution_id] = finished
         return True
 
     def returned(self, done: CalledBack) -> tuple[list[Job], Finished | None]:
-        """A callback has returned: the jobs to look at again, and the end to tell now."""
+        """A callback has returned: the jobs to look at again, and the execution whose end can be reported now."""
         execution_id = done.execution_id
         pending = self._pending[execution_id]
         pending.discard(done.node)
@@ -169,7 +169,7 @@ class Callbacks:
     def _call(self, call: Call) -> None:
         context = Context.over(call.view, self._encoders)
         if call.error is None:
-            assert call.task.on_success is not None  # noqa: S101 - it is why there is a call
+            assert call.task.on_success is not None  # noqa: S101 - otherwise there would be no call
             returned: Any = call.task.on_success(call.task.id, context)
         else:
             assert call.task.on_failure is not None  # noqa: S101 - as above

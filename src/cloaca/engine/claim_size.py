@@ -1,4 +1,4 @@
-"""How much to claim of what other runners could run too."""
+"""How many executions to claim at a time when other runners could run them too."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ MOST = 4
 
 
 class ClaimSize:
-    """A factor that grows while what is claimed is used up at once, and is 1 again as soon as it is not.
+    """A factor that doubles while claims are used up at once, and returns to 1 as soon as they are not.
 
-    A claim costs a commit, so few short executions a claim keep a runner busy with claiming. Long ones must not wait
-    here for a slot while another runner has one, and how long they are only shows.
+    Each claim costs a commit, so claiming a few short executions at a time keeps a runner busy claiming. Long executions,
+    though, must not queue here while another runner has a free slot, and how long they take is known only afterwards.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class ClaimSize:
         self._last = 0.0
 
     def claimed(self, now: float, *, is_full: bool) -> None:
-        """There was room for some, and it is full now or no more of them wait."""
+        """Executions were claimed. ``is_full``: the claim took all there was room for, so more may be waiting."""
         lasted, self._last = now - self._last, now
         if not is_full or lasted > SLOW_SECONDS:
             self.factor = 1

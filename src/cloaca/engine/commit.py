@@ -1,6 +1,6 @@
 """Committing a turn, whatever the database answers.
 
-Every way out of ``commit`` leaves the turn holding exactly what was committed, so acting on it is always right.
+Whichever way ``commit`` returns, the turn then holds exactly what was committed, so acting on it is always safe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAUSES = (0.01, 0.05, 0.2, 1.0)
 
 
 class Committer:
-    """Commits turns for one engine."""
+    """Commits the turns of one engine."""
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class Committer:
         self._suspects = suspects
         self._pause = pause
         self._doubted = False
-        """Whether the answer to a commit of this turn was lost: its starts may come back, and are not refused."""
+        """Whether the reply to a commit of this turn was lost: its starts may be committed, so they are not refused."""
         self.losers: dict[str, Existing] = {}
-        """Of the last turn: starts that an earlier one has beaten to its idempotency key."""
+        """Of the last turn: starts whose idempotency key already belonged to an earlier execution."""
 
     def commit(self, turn: Turn) -> None:
-        """Commit the rows of a turn; what could not be committed is taken out of it."""
+        """Commit the rows of a turn, and remove from it what could not be committed."""
         self.losers, self._doubted = {}, False
         try:
             self._commit_whole(turn)
@@ -60,7 +60,7 @@ class Committer:
         for loser, existing in self.losers.items():
             self._core.live.pop(loser, None)
             if existing.id == loser:
-                # It was committed and steered before this was known: where this runner owns it, it is claimed again.
+                # It was steered before its commit was confirmed. If this runner owns it, it is claimed again.
                 self._ownership.give_back(loser)
             turn.ready = [job for job in turn.ready if job.execution_id != loser]
 
@@ -77,7 +77,7 @@ class Committer:
                 self._try_later(turn, unavailable.error, tries)
 
     def _commit_or_lose(self, turn: Turn, batch: Batch) -> bool:
-        """Commit a batch once; false where nothing was written, since some of it is not as this runner believed."""
+        """Try to commit a batch; false if nothing was written because part of it was based on outdated state."""
         try:
             self.losers |= self._once(batch)
         except Fenced as fenced:
@@ -86,18 +86,18 @@ class Committer:
         return True
 
     def _once(self, batch: Batch) -> dict[str, Existing]:
-        """Commit a batch once; where the answer is lost, find it out before anything else happens."""
+        """Commit a batch once. If the reply is lost, find out what happened before doing anything else."""
         try:
             return self._core.store.commit(batch)
         except CommitUnknown as unknown:
-            logger.warning("the answer to a commit was lost, asking again: %s", unknown)
+            logger.warning("the reply to a commit was lost, finding out what became of it: %s", unknown)
         self._doubted = True
         return self._until_known(batch)
 
     def _until_known(self, batch: Batch) -> dict[str, Existing]:
-        """Ask what became of a batch, and try the same rows again if nothing did, until there is an answer.
+        """Find out whether a batch was committed, and retry the same rows if it was not, until the answer is known.
 
-        Nothing is refused meanwhile: after a crash the database may still show what it said it could not commit.
+        Nothing is refused meanwhile: after a crash, the database may still contain what it reported as failed.
         """
         store, tries, happened = self._core.store, 0, False
         while True:
@@ -108,13 +108,13 @@ class Committer:
                 happened = happened or store.was_committed()
                 return store.losers(batch) if happened else store.commit(batch)
             except (CommitUnknown, StoreUnavailable) as error:
-                logger.warning("cannot tell yet whether a turn was committed: %s", error)
+                logger.warning("it is not known yet whether a turn was committed, asking again: %s", error)
                 if self._must_leave(tries):
                     raise CommitUnknown from error
 
     def _try_later(self, turn: Turn, error: DatabaseError, tries: int) -> None:
-        """Nothing was written: refuse the starts, keep the rest for the next try."""
-        logger.warning("a turn cannot be committed, trying again: %s", error)
+        """Nothing was written: refuse the starts and keep the rest for the next attempt."""
+        logger.warning("a turn could not be committed, retrying: %s", error)
         refusing = None if self._doubted else error
         if refusing:
             self._refuse_starts(turn, error)
@@ -125,15 +125,15 @@ class Committer:
             self._set_messages_aside(refusing=refusing)
 
     def _must_leave(self, tries: int) -> bool:
-        """Whether the runner is to stop, and the database has been given its chances."""
+        """Whether the runner is stopping and the database has had its retries."""
         stopping = self._core.stopping or any(isinstance(message, Stop) for message in self._core.set_aside)
         return tries > len(PAUSES) and stopping
 
     def _leave_unknown(self, turn: Turn) -> None:
-        """The runner ends before the database answers: whoever takes over will see what was committed."""
+        """The runner ends before the database answers. Whoever takes over will see what was committed."""
         error = RunnerError(
-            "the runner was shut down before the database had answered: the execution may have been started, to start "
-            "it again is safe under an idempotency key"
+            "the runner was shut down before the database answered: the execution may have been started; with an "
+            "idempotency key it is safe to start it again"
         )
         for request in turn.starting:
             self._core.refuse(request, error)
@@ -159,7 +159,7 @@ class Committer:
             self._core.refuse(request, error)
 
     def _lose(self, turn: Turn, executions: set[str]) -> None:
-        """Some executions were steered, are not ours, or not as we believed: read them again."""
+        """Some executions were steered, have another owner, or differ from what is held here: read them again."""
         for execution in executions:
             if not self._steering.refenced(execution, turn):
                 self._reload(turn, execution)
@@ -171,7 +171,7 @@ class Committer:
     # -- refused rows ----------------------------------------------------------------------------------------------
 
     def _commit_in_parts(self, turn: Turn) -> None:
-        """Some row was refused: commit what can be, and fail what cannot."""
+        """A row was refused: commit whatever can be committed, and fail the rest."""
         parts, tries = [_units(turn)], 0
         refused: list[tuple[set[str], str]] = []
         while parts:
@@ -194,14 +194,14 @@ class Committer:
             self._fail_refused(turn, unit, reason)
 
     def _put_off(self, error: DatabaseError, tries: int) -> None:
-        logger.warning("a part of a turn cannot be committed, trying again: %s", error)
+        logger.warning("part of a turn could not be committed, retrying: %s", error)
         if self._must_leave(tries):
             raise CommitUnknown from error
         self._pause(PAUSES[min(tries, 3)])
         self._set_messages_aside(refusing=error)
 
     def _fail_refused(self, turn: Turn, unit: set[str], why: str) -> None:
-        """Refuse the start that cannot be committed, or fail the tasks of which this can be said."""
+        """Refuse the start that cannot be committed, or fail the tasks whose rows were refused."""
         refused = turn.batch.only(unit)
         error = DatabaseError(f"the database refused the execution's data: {why}")
         starting = [r for r in turn.starting if any(new.id in unit for new in r.executions)]
@@ -218,8 +218,8 @@ class Committer:
     # -- starting over ---------------------------------------------------------------------------------------------
 
     def start_over(self, turn: Turn) -> None:
-        """This runner was declared dead: forget everything, join again, start what was never committed again."""
-        logger.error("this runner was declared dead by another: it gives up its executions and joins anew")
+        """This runner was declared dead: forget everything, join again, and repeat the starts that were never committed."""
+        logger.error("another runner declared this one dead: it gives up its executions and joins again")
         for execution in list(self._core.live):
             self._core.executors.drop(execution)
         self._core.live.clear()
@@ -236,21 +236,21 @@ class Committer:
                 self._ownership.join()
                 joined = True
             except (CommitUnknown, StoreUnavailable) as error:
-                logger.warning("cannot join the database yet, trying again: %s", error)
+                logger.warning("cannot join the database yet, retrying: %s", error)
                 self._pause(PAUSES[min(tries, 3)])
                 self._set_messages_aside()
                 tries += 1
 
 
 def _units(turn: Turn) -> list[set[str]]:
-    """The executions of a turn in the parts that are committed whole: what was asked for at once, starts at once."""
+    """The executions of a turn in units that commit as a whole: executions started by one request stay together."""
     together = [{new.id for new in request.executions} for request in turn.starting]
     started = set().union(*together)
     return together + [{execution} for execution in turn.batch.executions if execution not in started]
 
 
 def _refusals(refused: Batch, execution: str, why: str) -> dict[str, Failure]:
-    """By task: why it fails, of those whose rows the database refused."""
+    """By task: the failure of each task whose row the database refused."""
     return {
         row.task: Failure("DatabaseError", f"the database refused what task {row.task!r} left: {why}", "")
         for row in refused.settles

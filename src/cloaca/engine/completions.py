@@ -1,4 +1,4 @@
-"""Who waits for which execution, and the results that are still at hand."""
+"""The waiters for each execution, and the results kept for those who ask a little later."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cloaca.model.view import View
 logger = logging.getLogger("cloaca.engine")
 
 KEPT_BYTES = 8 << 20
-"""How much context text of finished executions is kept for those who ask for the result a little later."""
+"""How many bytes of context of finished executions are kept for callers who ask for the result a little later."""
 
 KEPT_RESULTS = 5_000
 
@@ -39,7 +39,7 @@ class Finished:
 
 
 class Elsewhere(Enum):
-    """What those are told who wait for an execution that this process does not run."""
+    """Tells waiters that an execution has ended in another process."""
 
     ENDED = "ended"
 
@@ -50,7 +50,7 @@ Waiter = Callable[[News], None]
 
 
 class Completions:
-    """Hands each result to those who wait, and keeps a bounded number of the last ones."""
+    """Hands each result to its waiters, and keeps a bounded number of recent results."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class Completions:
         self._closed: BaseException | None = None
 
     def wait(self, execution_id: str, waiter: Waiter) -> None:
-        """Call ``waiter`` once with the result, at once if it is at hand; in a turn otherwise."""
+        """Call ``waiter`` once with the result: now if it is available, otherwise in a turn."""
         with self._lock:
             known = self._kept.get(execution_id) or self._closed
             if known is None:
@@ -79,19 +79,19 @@ class Completions:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of waiters."""
         with self._lock:
             return sum(map(len, self._waiters.values()))
 
     def get(self, execution_id: str) -> Finished | None:
-        """A result that is still at hand."""
+        """A result that is still kept."""
         return self._kept.get(execution_id)
 
     def resolve(self, finished: Finished) -> None:
-        """Keep a result and hand it out."""
+        """Keep a result and hand it to its waiters."""
         with self._lock:
             waiters = self._waiters.pop(finished.execution_id, ())
-            # What did not complete may be retried by anybody.
+            # Anything but a completed execution may be retried, so its result may change.
             if finished.status == Status.COMPLETED:
                 self._kept[finished.execution_id] = finished
                 self._kept_bytes += finished.size
@@ -100,25 +100,25 @@ class Completions:
         _tell(waiters, finished)
 
     def discard(self, execution_id: str) -> None:
-        """Keep the result of an execution no longer: it was deleted."""
+        """Stop keeping the result of an execution that was deleted."""
         with self._lock:
             if finished := self._kept.pop(execution_id, None):
                 self._kept_bytes -= finished.size
 
     def ended_elsewhere(self, executions: Iterable[str]) -> None:
-        """Tell those who wait that the database knows more by now."""
+        """Tell the waiters of these executions to look in the database."""
         with self._lock:
             waiters = [waiter for execution in executions for waiter in self._waiters.pop(execution, ())]
         _tell(waiters, ELSEWHERE)
 
     def fail(self, execution_id: str, error: BaseException) -> None:
-        """Tell those who wait for an execution that it could not be started."""
+        """Tell the waiters of an execution that it could not be started."""
         with self._lock:
             waiters = self._waiters.pop(execution_id, ())
         _tell(waiters, error)
 
     def close(self, error: BaseException) -> None:
-        """Tell all who wait, now or later, that nobody here will know."""
+        """Tell all waiters, present and future, that no result will arrive here."""
         with self._lock:
             self._closed = error
             waiting = [waiter for waiters in self._waiters.values() for waiter in waiters]
@@ -131,5 +131,5 @@ def _tell(waiters: Iterable[Waiter], news: News) -> None:
         try:
             waiter(news)
         except Exception:
-            # Who waited may be gone by now, an event loop that was closed for example.
-            logger.exception("the end of an execution could not be told to one who waited for it")
+            # The waiter may be gone by now, for example with an event loop that was closed.
+            logger.exception("the end of an execution could not be delivered to a waiter")

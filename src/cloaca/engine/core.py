@@ -1,4 +1,4 @@
-"""What the parts of an engine share: what it holds in memory, and how an event reaches an execution."""
+"""What the parts of an engine share: its in-memory state, and the way an event reaches an execution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from cloaca.engine.callbacks import Callbacks, CalledBack, calls_for, views_for
 from cloaca.engine.completions import Completions
 from cloaca.engine.events import Message, StartRequest
 from cloaca.engine.executors import Executors
-from cloaca.engine.plan import EngineSettings, Plan
+from cloaca.engine.plan import Plan
+from cloaca.engine.settings import EngineSettings
 from cloaca.engine.timers import Timers
 from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cloaca.engine")
 
 Due = tuple[str, Event]
-"""An execution's id and what happens to it."""
+"""An execution's id and the event that falls due for it."""
 
 
 class Core:
-    """The memory of one engine; everything in it belongs to the thread that takes a turn."""
+    """The in-memory state of one engine; only the thread that runs a turn may touch it."""
 
     def __init__(
         self,
@@ -55,29 +56,27 @@ class Core:
         self.completions = Completions()
         self.callbacks = make_callbacks(inbox.put, encoders)
         self.runner = ""
-        """The id under which this engine is in the database now."""
+        """The id under which this engine is registered in the database now."""
         self.live: dict[str, ExecutionState] = {}
         self.paused: dict[str, set[int]] = {}
-        """Of what is held here and must not go on: the nodes that are ready, and not handed out."""
+        """By paused execution that is still held here: the ready nodes that are not handed out."""
         self.plans: dict[str, Plan] = {}
         """By ``plan_key``: what can run here."""
         self.latest: dict[str, Plan] = {}
-        """By workflow: what an execution runs that was started without a structure."""
+        """By workflow name: the plan of an execution that was started without a structure."""
         self.timers: Timers[Due] = Timers()
         self.backlog = True
-        """Whether there may be executions in the database that nobody owns."""
+        """Whether the database may hold executions without an owner."""
         self.crowded = False
-        """Whether other runners live on this database."""
+        """Whether other live runners share this database."""
         self.stopping = False
-        self.steered: Callable[[], None] = lambda: None
-        """Sees, at each look for work, what was steered; it may raise ``DatabaseError``."""
-        self.patrolled: Callable[[], None] = lambda: None
-        """What else is done at each look for work; it may raise ``DatabaseError``."""
+        self.patrol_duties: list[Callable[[], None]] = []
+        """What else each patrol does; these may raise ``DatabaseError``."""
         self.set_aside: list[Message] = []
-        """Messages for the next turn, before those of the inbox."""
+        """Messages for the next turn, taken before those of the inbox."""
 
     def plan_of(self, workflow: Workflow) -> Plan:
-        """The plan of a workflow; the latest one of its structure is what recovered executions run."""
+        """The plan of a workflow. Recovered executions run the latest plan of their structure."""
         structure = workflow.graph.structure
         key = self.plan_key(structure, workflow.version if self.settings.same_version else "")
         plan = self.plans.get(key)
@@ -89,15 +88,15 @@ class Core:
         return plan
 
     def plan_key(self, structure: str, version: str) -> str:
-        """What an execution needs to run: its structure, and its version where that matters."""
+        """What selects the plan of an execution: its structure, and its version where versions must match."""
         return f"{structure}/{version}" if self.settings.same_version else structure
 
     def plan(self, state: ExecutionState) -> Plan:
-        """The plan that an execution here runs by."""
+        """The plan by which an execution runs here."""
         return self.plans[self.plan_key(state.graph.structure, state.version)]
 
     def can_run(self, waiting: Waiting) -> bool:
-        """Whether such executions can be claimed."""
+        """Whether executions like this one can be claimed here."""
         if not waiting.structure:
             return waiting.workflow in self.latest
         if self.settings.same_version and not waiting.version:
@@ -107,7 +106,7 @@ class Core:
 
     @property
     def known(self) -> list[Known]:
-        """What can be claimed."""
+        """What this runner can claim."""
         known = [_known(plan, plan.graph.structure) for plan in self.plans.values()]
         if self.settings.same_version:
             any_version = [
@@ -116,8 +115,8 @@ class Core:
             known = [one._replace(only=one.version) for one in known] + any_version
         return known + [_known(plan, "") for plan in self.latest.values()]
 
-    def happen(self, execution_id: str, event: Event, turn: Turn) -> None:
-        """Apply an event to an execution, if it is still here."""
+    def apply(self, execution_id: str, event: Event, turn: Turn) -> None:
+        """Apply an event to an execution if it is still held here."""
         state = self.live.get(execution_id)
         if state is not None and not self._is_void(state, event):
             decision = self.decide(state, event, self.clock.now(), turn)
@@ -125,13 +124,13 @@ class Core:
                 self.executors.give_up(execution_id)
 
     def _is_void(self, state: ExecutionState, event: Event) -> bool:
-        """Whether a time limit has been set anew since, or counts only once the execution goes on."""
+        """Whether a timeout was replaced by a later one, or counts only once the execution is resumed."""
         return isinstance(event, TimedOut) and (
             state.id in self.paused or event.timed_from != state.timed_from
         )
 
     def decide(self, state: ExecutionState, event: Event, now: float, turn: Turn) -> Decision:
-        """Apply an event to an execution, with all that follows from it."""
+        """Apply an event to an execution and collect everything that follows from it."""
         plan = self.plan(state)
         views = views_for(plan, state, event) if plan.calling else None
         decision = advance(state, event, now)
@@ -141,19 +140,19 @@ class Core:
         return decision
 
     def startable(self, jobs: list[Job]) -> list[Job]:
-        """Those of the jobs that wait for no callback; the others come again when theirs have returned."""
+        """Those of the jobs that need not wait for a callback; the others return when their callbacks have."""
         return self.callbacks.startable(
             jobs, lambda job: self.live[job.execution_id].graph.dependencies[job.node]
         )
 
     def decided(self, state: ExecutionState, decision: Decision, turn: Turn) -> None:
-        """Add a decision to the turn, with a job for each node it makes ready."""
+        """Add a decision to the turn, with a job for each node that it makes ready."""
         turn.collect(state, decision)
         if decision.ready:
             self.hand_out(state, decision.ready, turn)
 
     def hand_out(self, state: ExecutionState, nodes: Iterable[int], turn: Turn) -> None:
-        """Add a job for each of these nodes, which are ready."""
+        """Add a job for each of these ready nodes."""
         plan = self.plan(state)
         for node in nodes:
             job = self._job(plan, state, node)
@@ -166,7 +165,7 @@ class Core:
         )  # fmt: skip
 
     def expects(self, job: Job) -> bool:
-        """Whether the outcome of a job would still be news."""
+        """Whether the outcome of a job would still be accepted."""
         state = self.live.get(job.execution_id)
         return state is not None and state.claim == job.claim and state.expects(job.node, job.attempt)
 
@@ -179,30 +178,32 @@ class Core:
         self.limit(state, state.started_at if timed_from is None else timed_from)
 
     def limit(self, state: ExecutionState, timed_from: float) -> None:
-        """Let an execution run for as long as its limit allows, counted from then, wall seconds."""
+        """Set the execution's timeout; ``timed_from`` is the wall-clock time from which it counts."""
         limit, state.timed_from = self.settings.workflow_timeout_seconds, timed_from
         if limit is not None:
             due = self.clock.monotonic() + timed_from + limit - self.clock.now()
             self.timers.set(due, (state.id, TimedOut(limit, timed_from)))
 
     def holds(self, execution_id: str) -> bool:
-        """Whether the end of an execution will be told here."""
+        """Whether the end of an execution will be reported here."""
         return execution_id in self.live or self.callbacks.holds(execution_id)
 
     def refuse(self, request: StartRequest, error: BaseException) -> None:
-        """Tell that none of these executions was started, and forget them."""
+        """Report that none of these executions was started, and forget them."""
         for new in request.executions:
             self.live.pop(new.id, None)
             self.completions.fail(new.id, error)
         self.answer(request, error)
 
     def answer(self, request: StartRequest, answer: dict[str, Existing] | BaseException) -> None:
-        """Answer a request; who asked may be gone by now, an event loop that was closed for example."""
+        """Answer a request. The caller may be gone by now, for example with an event loop that was closed."""
         if request.answer:
             try:
                 request.answer(answer)
             except Exception:
-                logger.exception("the answer to a start of workflow %r reached nobody", request.workflow.name)
+                logger.exception(
+                    "the answer to a start of workflow %r could not be delivered", request.workflow.name
+                )
 
 
 def _known(plan: Plan, stored: str) -> Known:

@@ -1,8 +1,8 @@
-"""The engine: one inbox, and turns that drain, decide, commit and act, one at a time.
+"""The engine: an inbox, and turns that drain it, decide, commit and act, one turn at a time.
 
-A decision is durable before anyone acts on it, and one transaction makes many decisions durable. While a turn commits,
-the next events queue up; the next turn takes them all. Alone, an execution pays one commit for each of its tasks; in a
-crowd hundreds share one.
+A decision is durable before anything acts on it, and one transaction makes many decisions durable. Events that arrive
+while a turn commits are queued, and the next turn takes them all. A lone execution therefore pays one commit per task;
+under load, hundreds of tasks share one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cloaca.engine.commit import Committer
 from cloaca.engine.completions import Finished
 from cloaca.engine.core import Core
 from cloaca.engine.events import (
-    Look,
+    AfterTurn,
     Message,
     NewExecution,
     Registered,
@@ -53,15 +53,15 @@ BYTES_PER_TURN = 8 << 20
 
 
 class Engine:
-    """Runs executions on a store and executors.
+    """Runs executions on a store, with executors for the task bodies.
 
-    Tests drive it by hand: ``turn`` takes messages and needs no thread; ``run`` is the loop around it. One turn is taken at
-    a time, by whichever thread holds ``_turning``: the engine's own, or one whose body has just returned.
+    Tests drive the engine by hand: ``turn`` takes messages and needs no thread; ``run`` is the loop around it. One turn runs
+    at a time, on whichever thread holds ``_turning``: the engine's own, or that of a body that has just returned.
 
     Args:
-        inbox: Where executors put their outcomes and everybody else their messages.
-        find_workflow: Looks a workflow up by name; it may run a user's code and is never called in a turn.
-        pause: Waits so many seconds between two tries at a commit.
+        inbox: Where executors put outcomes, and everyone else puts messages.
+        find_workflow: Looks up a workflow by name. It may run user code and is never called during a turn.
+        pause: Sleeps for the given seconds between two attempts at a commit.
     """
 
     def __init__(
@@ -78,26 +78,26 @@ class Engine:
         self.heartbeat = Heartbeat(core)
         self.ownership = Ownership(core, self.heartbeat, find_workflow, make_id)
         self.steering = Steering(core, self.ownership, self.suspects)
-        core.steered = self.steering.patrol
+        core.patrol_duties.append(self.steering.patrol)
         make_committer = _committer_that_tells() if core.observer else Committer
         self.committer = make_committer(core, self.ownership, self.suspects, self.steering, pause)
         self._pause = pause
         self.thread: threading.Thread | None = None
         self.ended: BaseException | None = None
-        """Why nothing happens here any more."""
+        """Why the engine has ended; ``None`` while it runs."""
         self._stop: Stop | None = None
         self._turning = threading.Lock()
-        """Held by the thread that takes a turn; all that belongs to the engine is touched under it."""
+        """Held by the thread that runs a turn; all state of the engine is accessed under it."""
         self._sleeps_until = -math.inf
         self._broken: BaseException | None = None
-        """What went wrong in a turn that another thread has taken."""
+        """The error of a turn that ran on another thread."""
         self._taken: list[Message] = []
-        """The messages of the turn that is taken."""
+        """The messages of the current turn."""
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Join the database and run the loop on a thread of its own.
+        """Join the database and start the loop on its own thread.
 
         Raises:
             DatabaseError: The database cannot be written.
@@ -107,13 +107,15 @@ class Engine:
         except StoreUnavailable as unavailable:
             raise unavailable.error from unavailable
         except CommitUnknown as unknown:
-            raise DatabaseError(f"the runner cannot be entered into the database: {unknown}") from unknown
+            raise DatabaseError(f"the runner could not be registered in the database: {unknown}") from unknown
         self.thread = threading.Thread(target=self.run, name="cloaca-engine", daemon=True)
         self.thread.start()
 
     def run(self) -> None:
-        """Take turns until a ``Stop``."""
-        error = RunnerError("the runner was shut down: what it had not finished goes on in the next one")
+        """Run turns until a ``Stop`` arrives."""
+        error = RunnerError(
+            "the runner was shut down: the next runner on this database continues its executions"
+        )
         try:
             with self._turning:
                 self.turn(())
@@ -121,23 +123,23 @@ class Engine:
                 self._take_turn(self._wait())
             self._hand_over(self._stop)
         except BaseException as broken:
-            logger.exception("the engine stopped: its executions go on in the next runner on this database")
+            logger.exception("the engine stopped: the next runner on this database continues its executions")
             self.core.store.forsake()
-            error = RunnerError(f"the engine stopped on an error of its own: {broken!r}")
+            error = RunnerError(f"the engine stopped because of an internal error: {broken!r}")
             raise
         finally:
             self.ended = error
             self.core.callbacks.close()
             self.core.completions.close(error)
-            # A turn that broke has answered nobody; who was answered is not told again.
+            # A turn that failed has answered nobody yet. Requests that were answered before are not answered twice.
             self.core.set_aside = self._taken + self.core.set_aside
             self.refuse_the_rest()
 
     def deliver(self, outcome: Outcome) -> None:
-        """Take the turn of an outcome in the thread that has it, where nobody takes one; else leave it in the inbox.
+        """Run a turn for this outcome on the calling thread if no turn is running; otherwise put it into the inbox.
 
-        In a chain nothing then wakes another thread, which takes as long as a body. To be called where waiting for a
-        commit holds up nobody, after the body has returned.
+        In a chain of tasks this saves a switch to the engine's thread, which takes as long as a short body. Call it only
+        after the body has returned, where waiting for a commit delays nothing else.
         """
         inbox = self.core.inbox
         if self._pauses or not inbox.empty() or not self._turning.acquire(blocking=False):
@@ -157,7 +159,7 @@ class Engine:
 
     @property
     def _pauses(self) -> bool:
-        """Whether a turn ends with a pause, in which bodies are to run."""
+        """Whether a turn ends with a pause that gives task bodies time to run."""
         return self.core.crowded and self.core.store.pause_when_crowded > 0
 
     @property
@@ -188,7 +190,7 @@ class Engine:
             return None
 
     def _drained(self, message: Message | None) -> list[Message]:
-        """This message and those that have come besides, up to a bound."""
+        """This message and those waiting in the inbox, up to a limit."""
         messages, self.core.set_aside = self.core.set_aside, []
         if message is not None:
             messages.append(message)
@@ -201,7 +203,7 @@ class Engine:
 
     @property
     def _due(self) -> float:
-        """When there is something to do although no message has come."""
+        """When there is work to do even if no message arrives."""
         return min(
             self.core.timers.next_due,
             self.watchdog.due,
@@ -216,17 +218,17 @@ class Engine:
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def turn(self, messages: Iterable[Message]) -> None:
-        """Decide on these messages and on what is due, commit the decisions, act on them."""
+        """Decide on these messages and on what is due, commit the decisions, then act on them."""
         turn = Turn()
         for message in messages:
             self._receive(message, turn)
-        # A body that ended before its limit is judged by that, although its timer is due in the same turn.
+        # The messages come first: a body that ended within its limit counts even if its timer is due in this turn.
         now = self.core.clock.monotonic()
         due = self.core.timers.pop_due(now)
-        # What has waited is handed out without a commit, which would find out that it was steered meanwhile.
+        # A retry that falls due is submitted without a commit, which would reveal that the execution was steered meanwhile.
         self.steering.heard({id for id, event in due if isinstance(event, RetryDue)}, turn)
         for execution_id, event in due:
-            self.core.happen(execution_id, event, turn)
+            self.core.apply(execution_id, event, turn)
         self.watchdog.look(turn, now)
         try:
             self.ownership.look(turn, now)
@@ -240,8 +242,8 @@ class Engine:
             self.committer.commit(turn)
             self.heartbeat.wrote(now)
         self._act(turn)
-        for seen in turn.looks:
-            seen()
+        for call in turn.afterwards:
+            call()
         if self._pauses and turn.batch:
             self._pause(self.core.store.pause_when_crowded)
 
@@ -259,8 +261,8 @@ class Engine:
                 self.ownership.receive(message)
             case Steered(executions):
                 self.steering.heard(executions, turn)
-            case Look(seen):
-                turn.looks.append(seen)
+            case AfterTurn(call):
+                turn.afterwards.append(call)
             case Stop():
                 self._stop, self.core.stopping = message, True
             case _:
@@ -304,7 +306,7 @@ class Engine:
         turn.starting.append(request)
 
     def _room_for_starts(self, turn: Turn) -> int:
-        """How many executions this runner keeps for itself: what others could run at once is left to them."""
+        """How many new executions this runner keeps; the rest is left to other runners that can run them at once."""
         core = self.core
         room = core.settings.window - len(core.live)
         if core.crowded:
@@ -331,7 +333,7 @@ class Engine:
     # -- acting ----------------------------------------------------------------------------------------------------
 
     def _act(self, turn: Turn) -> None:
-        """Do what the commit has confirmed."""
+        """Carry out what the commit has confirmed."""
         for plan in turn.plans:
             plan.stored = True
         if turn.retries:
@@ -360,7 +362,7 @@ class Engine:
     # -- ending ----------------------------------------------------------------------------------------------------
 
     def _hand_over(self, stop: Stop) -> None:
-        """Let what runs finish within the time given, and leave the rest to whoever comes next."""
+        """Let running bodies finish within the timeout, and leave the rest to the next owner."""
         self.core.executors.drain()
         deadline = self.core.clock.monotonic() + stop.timeout
         while not self._is_idle and (left := deadline - self.core.clock.monotonic()) > 0:
@@ -386,7 +388,7 @@ class Engine:
             return messages
 
     def refuse_the_rest(self) -> None:
-        """Refuse the starts that are left in the inbox of an engine that has ended."""
+        """Refuse the starts left in the inbox of an engine that has ended."""
         for message in self._take_all():
             if isinstance(message, StartRequest) and self.ended is not None:
                 self.core.refuse(message, self.ended)

@@ -1,4 +1,4 @@
-"""What reaches the engine's inbox from other threads."""
+"""The messages that other threads put into the engine's inbox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloaca.store.rows import Existing
 
 
 class NewExecution(NamedTuple):
-    """An execution to start; ``texts`` are the encoded values of its input by key, ``input`` all of them as one text."""
+    """An execution to start. ``texts`` holds the encoded values of its input by key, ``input`` all of them as one text."""
 
     id: str
     texts: dict[str, str]
@@ -27,8 +27,8 @@ class StartRequest:
     """Executions of one workflow to start in one transaction.
 
     Args:
-        answer: Called once, in a turn: with the executions that exist already under an idempotency key,
-            by the id that was asked for, once the start is durable; or with the error that refused it.
+        answer: Called once, in a turn. Once the start is durable it receives, by requested id, the executions that
+            already exist under an idempotency key; if the start is refused, it receives the error.
     """
 
     __slots__ = ("answer", "executions", "origin", "size", "version", "workflow")
@@ -41,7 +41,7 @@ class StartRequest:
         self.executions = executions
         self.answer = answer
         self.origin: object = None
-        """What telemetry remembers the caller by."""
+        """The caller, as telemetry identifies it."""
         self.size = sum(len(new.input) for new in executions)
 
 
@@ -52,7 +52,7 @@ class Registered(NamedTuple):
 
 
 class WorkAnnounced(NamedTuple):
-    """Another process has started what nobody owns."""
+    """Another process has started executions that have no owner yet."""
 
 
 class Steered(NamedTuple):
@@ -62,23 +62,23 @@ class Steered(NamedTuple):
 
 
 class WorkflowsFound(NamedTuple):
-    """What looking for the registered workflows of some names has found."""
+    """The registered workflows found under these names, or ``None``."""
 
     workflows: dict[str, Workflow | None]
 
 
-class Look(NamedTuple):
-    """See what is due, and call this in the thread that takes the turn, once it is done."""
+class AfterTurn(NamedTuple):
+    """Run a turn, handle what is due, and then call this on the thread that runs the turn."""
 
-    seen: Callable[[], object]
+    call: Callable[[], object]
 
 
 class Wake(NamedTuple):
-    """A turn in another thread has left something to do, or to wait for a shorter time."""
+    """A turn on another thread has left work, or something that falls due earlier."""
 
 
 class Stop(NamedTuple):
-    """Finish what runs within so many seconds, hand over the rest, and end."""
+    """Let running bodies finish within the timeout, hand over the rest, and end."""
 
     timeout: float
 
@@ -91,7 +91,7 @@ Message = (
     | WorkAnnounced
     | Steered
     | WorkflowsFound
-    | Look
+    | AfterTurn
     | Wake
     | Stop
 )

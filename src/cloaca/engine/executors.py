@@ -1,4 +1,4 @@
-"""The executors of one engine: threads for sync bodies, an event loop that is made at the first async one."""
+"""The executors of one engine: threads for sync bodies, and an event loop that is created for the first async body."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from cloaca.executors.slots import Slots
 
 
 class Executor(Protocol):
-    """Runs jobs when slots are free, and delivers an outcome for each."""
+    """Runs jobs as slots become free, and delivers an outcome for each."""
 
     slots: Slots
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits, nothing runs, and every outcome is delivered."""
+        """Whether nothing waits or runs, and every outcome is delivered."""
 
     @property
-    def told(self) -> bool:
+    def delivered(self) -> bool:
         """Whether the outcome of every body that has ended is delivered."""
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Run these when slots are free."""
+        """Run these as slots become free."""
 
     def submit_exclusively(self, job: Job) -> None:
-        """Run this one although the others are held."""
+        """Run this job although the others are on hold."""
 
     def drop(self, execution_id: str, why: Interruption) -> None:
-        """Forget what waits of an execution that is not this runner's any more, and tell what runs of it."""
+        """Forget waiting jobs of an execution that this runner has lost, and interrupt its running ones."""
 
     def abandon(self, job: Job, why: Interruption) -> None:
-        """Take the slot of a job whose body does not end."""
+        """Free the slot of a job whose body does not end."""
 
     def wake(self) -> None:
-        """Start what slots are free for."""
+        """Start waiting jobs if slots are free."""
 
     def close(self) -> None:
         """Start nothing more."""
 
 
 class Executors:
-    """Sends each job where its body can run."""
+    """Sends each job to the executor that can run its body."""
 
     def __init__(self, sync: Executor, make_async: Callable[[], Executor]) -> None:
         self._sync = sync
         self._make_async = make_async
         self._async: Executor | None = None
         self._held = False
-        self._vouched_until = math.inf
+        self._lease_ends = math.inf
 
     @property
     def _all(self) -> list[Executor]:
@@ -61,13 +61,13 @@ class Executors:
             return self._sync
         if self._async is None:
             self._async = self._make_async()
-            self._async.slots.vouch(self._vouched_until)
+            self._async.slots.extend_lease(self._lease_ends)
             if self._held:
                 self._async.slots.hold()
         return self._async
 
     def submit(self, jobs: list[Job]) -> None:
-        """Run these when slots are free."""
+        """Run these as slots become free."""
         plain = [job for job in jobs if not job.task.is_async]
         if plain:
             self._sync.submit(plain)
@@ -76,22 +76,22 @@ class Executors:
             self._for(others[0]).submit(others)
 
     def submit_exclusively(self, job: Job) -> None:
-        """Run this one although the others are held."""
+        """Run this job although the others are on hold."""
         self._for(job).submit_exclusively(job)
 
     def abandon(self, job: Job, why: Interruption) -> None:
-        """Take the slot of a job whose body does not end, and have it raise why."""
+        """Free the slot of a job whose body does not end, and interrupt the body."""
         self._for(job).abandon(job, why)
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits, nothing runs, and every outcome is delivered."""
+        """Whether nothing waits or runs, and every outcome is delivered."""
         return all(executor.idle for executor in self._all)
 
     @property
-    def told(self) -> bool:
+    def delivered(self) -> bool:
         """Whether the outcome of every body that has ended is delivered."""
-        return all(executor.told for executor in self._all)
+        return all(executor.delivered for executor in self._all)
 
     @property
     def waiting(self) -> bool:
@@ -100,17 +100,17 @@ class Executors:
 
     @property
     def capacity(self) -> int:
-        """How many sync bodies run at once."""
+        """How many sync bodies can run at once."""
         return self._sync.slots.capacity
 
     @property
     def load(self) -> int:
-        """How much of that is taken or waited for; all of it where async bodies wait for slots of their own."""
+        """How much of the capacity is used or waited for; over all of it while async bodies wait for slots of their own."""
         is_full = self._async is not None and self._async.slots.waiting
         return self._sync.slots.load + (2 * self.capacity if is_full else 0)
 
     def slots(self) -> dict[str, Slots]:
-        """By kind of body; those of async ones once there was one."""
+        """Slots by kind of body; ``async`` is present once there has been an async body."""
         return {kind: executor.slots for kind, executor in zip(("sync", "async"), self._all, strict=False)}
 
     def running(self) -> list[Job]:
@@ -118,47 +118,47 @@ class Executors:
         return [job for executor in self._all for job in executor.slots.running()]
 
     def hold(self) -> list[Job]:
-        """Start nothing more until ``resume``; what runs, or was let past and is about to, is returned."""
+        """Start nothing more until ``resume``; returns the jobs that run or are exempt and about to start."""
         self._held = True
         return [job for executor in self._all for job in executor.slots.hold()]
 
     def resume(self) -> None:
-        """Go on starting jobs."""
+        """Start jobs again."""
         self._held = False
         for executor in self._all:
             executor.slots.resume()
             executor.wake()
 
-    def vouch(self, until: float) -> None:
-        """Let bodies start until then, by the monotonic clock, and not later without another word."""
-        self._vouched_until = until
+    def extend_lease(self, until: float) -> None:
+        """Let bodies start until this monotonic time, and not later unless the lease is extended again."""
+        self._lease_ends = until
         for executor in self._all:
-            if executor.slots.vouch(until):
+            if executor.slots.extend_lease(until):
                 executor.wake()
 
     def give_up(self, execution_id: str) -> None:
-        """Forget an execution that has run for too long, and take the slots of what still runs of it."""
+        """Forget an execution that has exceeded its timeout, and free the slots of its running bodies."""
         for job in self.running():
             if job.execution_id == execution_id:
                 self.abandon(job, workflow_timed_out)
         self.drop(execution_id)
 
     def drop(self, execution_id: str, why: Interruption = lease_lost) -> None:
-        """Forget what waits of an execution, and tell what runs of it why."""
+        """Forget the waiting jobs of an execution, and interrupt its running ones."""
         for executor in self._all:
             executor.drop(execution_id, why)
 
     def take_back(self, execution_id: str) -> list[Job]:
-        """Take out what waits of an execution; what runs goes on."""
+        """Remove and return the waiting jobs of an execution; running ones continue."""
         return [job for executor in self._all for job in executor.slots.take_back(execution_id)]
 
     def drain(self) -> None:
-        """Forget what waits, and start nothing more."""
+        """Forget all waiting jobs, and start nothing more."""
         self._held = True
         for executor in self._all:
             executor.slots.drain()
 
     def close(self) -> None:
-        """Start nothing more and let idle threads end."""
+        """Start nothing more, and let idle threads end."""
         for executor in self._all:
             executor.close()

@@ -1,4 +1,4 @@
-"""Moving although there is nothing to write, so that whoever watches sees that this runner lives."""
+"""Committing when there is nothing else to commit, so that others can see that this runner is alive."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AGAIN_SECONDS = 1.0
 
 
 class Heartbeat:
-    """Knows when this runner last committed something; belongs to the thread that takes a turn."""
+    """Knows when this runner last committed; only the thread that runs a turn may use it."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -21,18 +21,18 @@ class Heartbeat:
         self.wrote(core.clock.monotonic())
 
     def wrote(self, now: float) -> None:
-        """Something was committed in a turn that began at this moment: until the lease ends nobody takes over."""
+        """A commit succeeded in a turn that began at this moment: nobody takes over before the lease ends."""
         self._last_write = now
-        self._core.executors.vouch(now + self._core.settings.lease_seconds)
+        self._core.executors.extend_lease(now + self._core.settings.lease_seconds)
         self.due = now + self._seconds
-        """When to move although there is nothing to write."""
+        """When to commit even though there is nothing to write."""
 
     def is_regular(self, now: float) -> bool:
-        """Whether this runner has been able to write; where it was not, perhaps nobody was."""
+        """Whether this runner has been able to write. If it was not, perhaps nobody was."""
         return now - self._last_write < 2 * self._seconds
 
     def beat(self, now: float) -> None:
-        """Move if it is time to.
+        """Commit a heartbeat if one is due.
 
         Raises:
             RunnerLost: This runner was declared dead.
@@ -44,4 +44,4 @@ class Heartbeat:
             self._core.store.beat()
             self.wrote(now)
         except (StoreUnavailable, CommitUnknown) as error:
-            logger.warning("the heartbeat was not committed, trying again in a moment: %s", error)
+            logger.warning("the heartbeat was not committed, retrying in a moment: %s", error)

@@ -1,4 +1,4 @@
-"""Which executions this runner owns: joining, taking over from the dead, claiming, leaving."""
+"""Which executions this runner owns: joining, taking over from dead runners, claiming, leaving."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ CLAIMED_ALONE = 500
 
 
 class Ownership:
-    """What one engine owns, and how it comes by it.
+    """What one engine owns, and how it acquires and releases it.
 
     Args:
-        find_workflow: May run a user's code, and is called on a thread of its own.
+        find_workflow: May run user code; called on a thread of its own.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Ownership:
         self._find_workflow = find_workflow
         self._make_id = make_id
         self.due = math.inf
-        """When to look for dead runners and for executions that nobody owns."""
+        """When to look for dead runners and for executions without an owner."""
         self._looked_up: set[str] = set()
         self._renewing: set[str] = set()
-        """Workflows that were registered again: nothing of them is claimed until the new one is at hand."""
+        """Workflows that were registered again: none of their executions are claimed until the new version is loaded."""
         self._reported: set[str] = set()
         self._has_strays = False
-        """Whether there may be executions that this runner owns in the database and does not hold."""
+        """Whether the database may hold executions that this runner owns but does not hold in memory."""
         self._is_announced = False
         self._claim_size = ClaimSize()
         self._takeover = Takeover(core, heartbeat)
@@ -66,7 +66,7 @@ class Ownership:
     # -- joining and leaving ---------------------------------------------------------------------------------------
 
     def join(self) -> None:
-        """Enter this runner into the database under a new id."""
+        """Register this runner in the database under a new id."""
         began = self._core.clock.monotonic()
         self._core.runner = self._make_id()
         self._core.store.join(self._core.runner, self._core.clock.now())
@@ -76,7 +76,7 @@ class Ownership:
         self.due = self._core.clock.monotonic()
 
     def leave(self) -> None:
-        """Hand over what is left, which charges nobody, and leave the database."""
+        """Hand over what is left, which is charged to nobody, and leave the database."""
         store, runner = self._core.store, self._core.runner
         try:
             leaves_work = False
@@ -87,14 +87,14 @@ class Ownership:
             store.leave()
         except (DatabaseError, StoreUnavailable, RunnerLost, CommitUnknown) as error:
             logger.warning(
-                "this runner could not hand over what it owns, the next one will take it: %s", error
+                "this runner could not hand over what it owns, the next runner will take it over: %s", error
             )
         self._core.live.clear()
 
-    # -- looking ---------------------------------------------------------------------------------------------------
+    # -- patrols -----------------------------------------------------------------------------------------------------
 
     def look(self, turn: Turn, now: float) -> None:
-        """Take over from the dead and claim what can run here, if it is time to."""
+        """If a patrol is due, take over from dead runners and claim what can run here."""
         if now < self.due:
             if self._core.backlog and self._has_room:
                 self._attempt(lambda: self._claim(turn))
@@ -106,17 +106,17 @@ class Ownership:
         self._attempt(self._look_for_waiting)
         if self._core.backlog:
             self._attempt(lambda: self._claim(turn))
-        self._attempt(self._core.steered)
-        self._attempt(self._core.patrolled)
+        for duty in self._core.patrol_duties:
+            self._attempt(duty)
 
     def _take_over(self) -> None:
         if self._takeover.look():
-            # The next look will prove a death, or that there was none.
+            # The next patrol either proves the death or refutes it.
             self.due = self._core.clock.monotonic() + SECONDS_BETWEEN_PROOFS
 
     @property
     def _has_room(self) -> bool:
-        """Whether a claim would be worth its transaction."""
+        """Whether there is room for enough executions to be worth a claim's transaction."""
         return 2 * self._room >= self._most_claimed
 
     @property
@@ -126,7 +126,7 @@ class Ownership:
 
     @property
     def _most_claimed(self) -> int:
-        """How much is held of what others could run too: little where there are others."""
+        """How many executions to hold that other runners could run too: few, if there are other runners."""
         capacity = self._core.executors.capacity
         return min(
             self._core.settings.window,
@@ -139,15 +139,15 @@ class Ownership:
         try:
             work()
         except (DatabaseError, StoreUnavailable) as error:
-            logger.warning("looking for work failed, trying again in a moment: %s", error)
+            logger.warning("looking for work failed, retrying in a moment: %s", error)
         except CommitUnknown as unknown:
             logger.warning(
-                "the answer to a commit was lost: what it may have claimed is released: %s", unknown
+                "the reply to a commit was lost, releasing whatever it may have claimed: %s", unknown
             )
             self._has_strays = True
 
     def receive(self, message: Registered | WorkAnnounced | WorkflowsFound) -> None:
-        """What there is to run, or to run it with, may have changed."""
+        """Handle news about workflows or about work that has no owner."""
         match message:
             case Registered(name):
                 self.registered(name)
@@ -159,16 +159,16 @@ class Ownership:
                 assert_never(message)
 
     def registered(self, name: str) -> None:
-        """A workflow was registered: what waits for it may run now."""
+        """A workflow was registered: executions that wait for it may run now."""
         self._looked_up.discard(name)
         if name in self._core.latest:
-            # What goes on from now on runs the new code.
+            # Executions that start or are recovered from now on run the new code.
             self._renewing.add(name)
             self._ask_for({name})
         self.due = self._core.clock.monotonic()
 
     def announced(self) -> None:
-        """There is work that nobody owns, perhaps of a workflow that is not known here yet."""
+        """There is work without an owner, perhaps of a workflow that is not known here yet."""
         self._core.backlog = self._is_announced = True
         if not self._core.plans:
             self.due = self._core.clock.monotonic()
@@ -176,13 +176,13 @@ class Ownership:
     # -- claiming --------------------------------------------------------------------------------------------------
 
     def _claim(self, turn: Turn) -> None:
-        """Claim up to capacity of what can run here."""
+        """Claim as many of the executions that can run here as there is room for."""
         core = self._core
         room = self._room
         if room <= 0 or core.stopping or not core.plans:
             return
         new = [plan.structure for plan in core.latest.values() if not plan.stored]
-        # Whoever is stopped before the answer arrives may not own any of it when it does.
+        # The lease counts from before the claim: a process stopped before the reply arrives may own none of it by then.
         began = core.clock.monotonic()
         known = [one for one in core.known if one.workflow not in self._renewing]
         claimed = core.store.claim(known, structures=new, limit=room, now=core.clock.now())
@@ -194,7 +194,7 @@ class Ownership:
                 self._adopt(execution, turn)
             except Exception:
                 logger.exception(
-                    "execution %s cannot be restored from its rows: it is left alone",
+                    "execution %s cannot be restored from its rows and is left alone",
                     execution.id,
                     extra={"execution_id": execution.id},
                 )
@@ -205,7 +205,7 @@ class Ownership:
         self._is_announced = False
 
     def _look_for_waiting(self) -> None:
-        """See whether there is work, and find out which workflows it waits for that are not known here yet."""
+        """Find out whether there is work, and look up the workflows of waiting executions that are not known here yet."""
         waiting = self._waiting()
         can_run = {one for one in waiting if self._core.can_run(one)}
         self._core.backlog = bool(can_run)
@@ -234,7 +234,7 @@ class Ownership:
         self._core.inbox.put(WorkflowsFound(found))
 
     def introduced(self, workflows: dict[str, Workflow | None]) -> None:
-        """Workflows were looked up: what is waiting for them can be claimed."""
+        """Workflows were looked up: executions that wait for them can be claimed."""
         self._renewing -= workflows.keys()
         for name, workflow in workflows.items():
             if workflow is not None:
@@ -250,19 +250,19 @@ class Ownership:
             waiting = [one for one in self._waiting() if one.workflow == name and not self._core.can_run(one)]
             if any(one.structure not in (workflow.graph.structure, "") for one in waiting):
                 logger.warning(
-                    "executions of workflow %r wait: they were started with other tasks, dependencies or rules than the "
-                    "registered workflow has", name,
+                    "executions of workflow %r wait: they were started with other tasks, dependencies or rules than "
+                    "those of the registered workflow", name,
                 )  # fmt: skip
             elif waiting:
                 logger.warning(
-                    "executions of workflow %r wait: they were started under another version of it than the registered "
+                    "executions of workflow %r wait: they were started under another version than the registered "
                     "one, %s, and on_version_change is 'wait'", name, workflow.version,
                 )  # fmt: skip
 
     def _adopt(self, execution: ClaimedExecution, turn: Turn) -> None:
         core = self._core
         if execution.id in core.live:
-            # It was cancelled and started again by people of whom nobody has told this runner yet.
+            # It was cancelled and retried, and this runner has not been notified yet.
             self._forget(execution.id, turn)
         plan = core.plans[core.plan_key(execution.structure, execution.version)]
         state = plan.state(
@@ -283,7 +283,7 @@ class Ownership:
             self._charge(state, node, turn)
 
     def _forget(self, execution_id: str, turn: Turn) -> None:
-        """Drop what is held of an execution under a claim that has ended."""
+        """Drop an execution that is held under a claim that has ended."""
         turn.drop({execution_id})
         self._core.live.pop(execution_id, None)
         self._core.paused.pop(execution_id, None)
@@ -291,16 +291,16 @@ class Ownership:
         self._core.completions.ended_elsewhere([execution_id])
 
     def _charge(self, state: ExecutionState, node: int, turn: Turn) -> None:
-        """Fail a task that has brought its process down too often."""
+        """Fail a task that has crashed its process too often."""
         suspect, now = state.suspects[node], self._core.clock.now()
         state.status[node] = TaskStatus.READY
         event = Failed(node, suspect.attempt, _crash_failure(suspect), now, now, final=True)
-        self._core.happen(state.id, event, turn)
+        self._core.apply(state.id, event, turn)
 
-    # -- giving back -------------------------------------------------------------------------------------------------
+    # -- releasing ---------------------------------------------------------------------------------------------------
 
     def give_back(self, execution_id: str) -> None:
-        """Hold an execution no longer of which nothing runs; whoever may run it claims it."""
+        """Stop holding an execution of which nothing runs, so that any capable runner can claim it."""
         state = self._core.live.pop(execution_id, None)
         self._core.paused.pop(execution_id, None)
         if self._core.observer is not None and state is not None:
@@ -308,19 +308,19 @@ class Ownership:
         self._has_strays = True
         self.due = self._core.clock.monotonic()
 
-    # -- mending ---------------------------------------------------------------------------------------------------
+    # -- reloading ---------------------------------------------------------------------------------------------------
 
     def reload(self, execution_id: str) -> None:
-        """Throw away what is held of an execution; where this runner still owns it, it is claimed again."""
+        """Discard the in-memory state of an execution. If this runner still owns it, it is claimed again."""
         about = {"execution_id": execution_id}
         logger.warning(
-            "execution %s is not as this runner believed: reading it again", execution_id, extra=about
+            "execution %s differs from what this runner expected: reading it again", execution_id, extra=about
         )
         self.give_back(execution_id)
         self._core.executors.drop(execution_id)
 
     def _release_strays(self) -> None:
-        """Give back what this runner owns and does not hold, so that it is claimed under a new fence."""
+        """Release what this runner owns but does not hold, so that it is claimed under a new fence."""
         store, live, runner = self._core.store, self._core.live, self._core.runner
         owned = store.owned_by(runner, limit=len(live) + RELEASED_AT_ONCE)
         strays = [execution.id for execution in owned if execution.id not in live]
@@ -336,6 +336,6 @@ def _texts(stored: str) -> dict[str, str]:
 def _crash_failure(suspect: StoredAttempt) -> Failure:
     message = (
         f"its process died each of the {suspect.charges} times the task was running alone: run the body in a process "
-        "of its own, or find out what it does to the interpreter"
+        "of its own, or find out how it crashes the interpreter"
     )
     return Failure("CrashLimitError", message, "")

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from cloaca.authoring.task import Task
 from cloaca.authoring.workflow import Workflow
+from cloaca.engine.settings import EngineSettings
 from cloaca.model.execution import ExecutionState, TaskLimits
 from cloaca.model.graph import Graph
 from cloaca.model.retry import RetryPolicy
 from cloaca.model.view import View
 from cloaca.store.rows import Structure
 
-PATROL_SECONDS = 1.25
-"""A look is two queries: a runner with nothing to do makes at most two a second, its heartbeats included."""
-
-
-class EngineSettings(NamedTuple):
-    """What a runner's configuration means for the engine; times are seconds."""
-
-    window: int = 10_000
-    task_timeout_seconds: float = 300.0
-    workflow_timeout_seconds: float | None = None
-    retry_attempts: int = 0
-    crash_limit: int = 3
-    recover: bool = True
-    heartbeat_seconds: float = 10.0
-    lease_seconds: float = 60.0
-    patrol_seconds: float = PATROL_SECONDS
-    """How often to look for dead runners and for work that nobody owns."""
-    same_version: bool = False
-    """Whether an execution runs only with the version it was started under."""
-
 
 class Plan:
-    """One workflow under one runner's settings."""
+    """One workflow under the settings of one runner."""
 
     __slots__ = ("calling", "graph", "limits", "stored", "tasks", "workflow")
 
@@ -56,14 +37,14 @@ class Plan:
 
     @property
     def structure(self) -> Structure:
-        """What is stored of its graph."""
+        """The row that stores its graph."""
         return Structure(self.graph.structure, self.graph.name, self.graph.frozen())
 
     def state(
         self, execution_id: str, initial: View, *, owner: str, fence: int, created_at: float, started_at: float,
         version: str, round: tuple[int, int] = (1, 0),
     ) -> ExecutionState:  # fmt: skip
-        """A new state of an execution of this workflow."""
+        """A new state for an execution of this workflow."""
         return ExecutionState(
             execution_id, self.graph, self.limits, initial, owner=owner, fence=fence, created_at=created_at,
             started_at=started_at, version=version, round=round,

@@ -1,4 +1,4 @@
-"""Removing what has ended, in transactions so small and so far apart that no turn notices."""
+"""Removing ended executions in transactions so small and so far apart that turns are not held up."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from cloaca.store.rows import BEHIND_ALL
 from cloaca.store.steering import OldRow, SteeringTable
 
 PAGE = 200
-"""How many executions are read at once."""
+"""How many executions are read at a time."""
 
 BATCH_EXECUTIONS, BATCH_ATTEMPTS = 20, 100
-"""How much is removed in one transaction, which is a millisecond's work."""
+"""How much is removed in one transaction: about a millisecond of work."""
 
 REST = 10
-"""For how many times as long as a step has taken turns have the database to themselves after it."""
+"""After each step, the pause that leaves the database to turns is this many times as long as the step took."""
 
 LEAST_REST_SECONDS = 0.001
 
 COUNTED = 5_000
-"""How far the newest are counted at once."""
+"""How many of the newest executions are counted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
-    """What was removed, or would be in a dry run: executions, and the attempts stored of them."""
+    """What was removed, or would be in a dry run: executions, and their stored attempts."""
 
     executions: int
     attempts: int
 
 
 class Pruning:
-    """One walk over the executions of a database.
+    """One pass over the executions of a database.
 
-    Several at once, in any number of processes, remove each execution once. One that ends early, or whose process dies,
-    leaves what the next one removes.
+    If several run at once, in any number of processes, each execution is removed once. What a pass leaves when it ends early
+    or its process dies, the next one removes.
 
     Args:
-        removed: Is told the ids of what is gone.
-        stopped: Ends the walk after the transaction that it is at.
+        removed: Receives the ids of removed executions.
+        stopped: Ends the pass after the current transaction.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ class Pruning:
     def prune(
         self, *, ended_by: float | None = None, keep: int | None = None, settled_by: float = math.inf
     ) -> PruneReport:
-        """Remove what ``Rule`` says; of the newest ``keep`` executions only what had ended by the given time.
+        """Remove what ``Rule`` selects; of the newest ``keep`` executions, only those that had ended by ``ended_by``.
 
         Raises:
-            DatabaseError: The database refuses; what was removed until then is gone.
+            DatabaseError: The database refuses; what was removed before stays removed.
         """
         self._began = time.monotonic()
         if not self._dry_run:
@@ -85,7 +85,7 @@ class Pruning:
         return PruneReport(self._executions, self._attempts)
 
     def _place_of(self, keep: int) -> int:
-        """The place in the order of starts before which executions have so many after them."""
+        """The position in start order that has this many executions after it."""
         place: int | None = BEHIND_ALL
         while keep > 0 and place is not None:
             place = self._table.newest(min(keep, COUNTED), before=place)
@@ -94,7 +94,7 @@ class Pruning:
         return place or 0
 
     def _pages(self, rule: Rule) -> Iterator[list[OldRow]]:
-        """What is old, in the order of starts. A page of none but young ones is the last: a clock may have been wrong."""
+        """Old executions in start order. Clocks may have been wrong, so the last page is one with only young executions."""
         after = 0
         while not self._stopped.is_set():
             page = self._table.oldest(after=after, limit=PAGE)
@@ -127,7 +127,7 @@ class Pruning:
                 self._rest()
 
     def _rest(self) -> None:
-        """Let turns through."""
+        """Leave the database to turns for a while."""
         took = time.monotonic() - self._began
         if not self._dry_run:
             self._stopped.wait(max(LEAST_REST_SECONDS, REST * took))
@@ -135,7 +135,7 @@ class Pruning:
 
 
 def batches(rows: Sequence[OldRow], counts: dict[str, int]) -> Iterator[list[OldRow]]:
-    """Executions whose removal is little work; one that is much is alone."""
+    """Groups of executions that are cheap to remove together; a large one is alone."""
     batch: list[OldRow] = []
     attempts = 0
     for row in rows:

@@ -1,4 +1,4 @@
-"""Going back to what is committed of an execution after the database has refused its rows."""
+"""Going back to the committed state of an execution after the database has refused its rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cloaca.model.states import TaskStatus
 
 
 def roll_back(core: Core, turn: Turn, execution_id: str, failures: Mapping[str, Failure]) -> None:
-    """Undo what a turn has decided on an execution, and fail some of its tasks in the next one.
+    """Undo what a turn has decided on an execution, and fail some of its tasks in the next turn.
 
-    Bodies that run go on: their outcomes are as welcome as before.
+    Running bodies continue, and their outcomes are accepted as before.
 
     Raises:
         DatabaseError: The execution cannot be read; nothing has changed.
@@ -34,7 +34,7 @@ def roll_back(core: Core, turn: Turn, execution_id: str, failures: Mapping[str, 
 
 
 def _under_way(state: ExecutionState, turn: Turn) -> set[int]:
-    """Nodes whose bodies were handed out before this turn and have not ended."""
+    """Nodes whose bodies were submitted before this turn and have not ended."""
     new = {job.node for job in turn.ready if job.execution_id == state.id}
     return {node for node, status in enumerate(state.status) if status is TaskStatus.READY} - new
 

@@ -1,10 +1,10 @@
-"""Attempts that may have brought their process down, run one at a time and with their start on record.
+"""Attempts that may have crashed their process: they run one at a time, and only once their start is committed.
 
-A crash leaves no proof of what was running, so every attempt that may have been is a suspect. While a suspect starts
-nothing else does, and for a probation that grows tenfold with each crash nothing else may; only a crash in which the
-record shows it running with nothing beside it is charged to it. So, when its turn comes, it waits for what has not run
-for as long as that: a runner that is never idle would charge nobody. A body that waits for an execution it has started is
-let out of its probation: what it waits for could not run otherwise, and may hold suspects itself.
+A crash leaves no proof of what was running, so every attempt that may have been running is a suspect. Nothing else starts
+while a suspect starts, nor during its probation, which grows tenfold with each crash. A crash is charged to a suspect only
+if the rows show that it was running alone. When its turn comes, it first waits for bodies that have run for less than its
+probation; otherwise a runner that is never idle would never charge anybody. The probation of a body ends early when it
+waits for an execution it has started: that execution could not run otherwise, and may contain suspects itself.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from cloaca.executors.job import Job
 
 PROBATION_SECONDS = 1.0
 LOOK_AGAIN_SECONDS = 0.05
-"""How often to see whether the suspect that runs has begun to wait."""
+"""How often to check whether the running suspect has begun to wait."""
 BACKOFF_SECONDS = (0.0, 1.0, 10.0, 60.0)
 
 
 def backoff(crashes: int) -> float:
-    """Seconds until a suspect may start after so many crashes: at once the first time, then 1, 10, 60."""
+    """Seconds until a suspect may start after this many crashes: 0 after the first, then 1, 10 and 60."""
     return BACKOFF_SECONDS[min(crashes - 1, len(BACKOFF_SECONDS) - 1)]
 
 
@@ -44,7 +44,7 @@ class Suspects:
         self._patience_ends = math.inf
 
     def forget(self) -> None:
-        """Drop all of them."""
+        """Drop all suspects."""
         self._queue.clear()
         self._current = None
         self._probation_ends = self._patience_ends = math.inf
@@ -52,7 +52,7 @@ class Suspects:
         self._resume()
 
     def take_back(self, execution_id: str, turn: Turn) -> list[Job]:
-        """Take out what waits of an execution, the one that this turn is about to start too."""
+        """Remove the waiting jobs of an execution, including one that this turn is about to start."""
         taken = [job for job in self._queue if job.execution_id == execution_id]
         self._queue = deque(job for job in self._queue if job.execution_id != execution_id)
         current = self._current
@@ -67,21 +67,21 @@ class Suspects:
         return taken
 
     def ended(self, job: Job) -> None:
-        """A body has ended; where it was the suspect's, the next may start."""
+        """A body has ended; if it was the suspect's, the next one may start."""
         if job is self._current:
             self._current = None
             self._probation_ends = math.inf
             self._has_ended = True
 
     def look(self, turn: Turn) -> None:
-        """Start the next suspect if none runs; let others run again when the probation is over."""
+        """Start the next suspect if none runs, and let other jobs run again when its probation is over."""
         self._take_in(turn)
         now = self._core.clock.monotonic()
         if self._current is not None and self._is_over(self._current, turn, now):
             self._current, self._probation_ends = None, math.inf
         has_ended, self._has_ended = self._has_ended, False
         if has_ended and self._queue:
-            # Its row says that it runs alone until its outcome is committed, which the database may refuse.
+            # Its row says that it runs alone until its outcome is committed, and the database may refuse that.
             self._patience_ends = now
             return
         while self._queue and self._current is None and not self._core.stopping:
@@ -99,7 +99,7 @@ class Suspects:
         turn.suspects = []
 
     def _is_over(self, job: Job, turn: Turn, now: float) -> bool:
-        """Whether others may run, and the next suspect start, beside or after this one."""
+        """Whether other jobs may run and the next suspect may start, after this one or alongside it."""
         if not self._core.expects(job):
             return True
         if job.waits or now >= self._probation_ends:
@@ -108,13 +108,13 @@ class Suspects:
         return False
 
     def _hold(self) -> list[Job]:
-        """Start nothing more; what runs is returned."""
+        """Start nothing else; returns what is running."""
         self._held = True
         running = self._core.executors.hold()
         return [job for job in running if self._core.expects(job) and not job.waits]
 
     def _is_patient(self, job: Job, beside: list[Job], now: float) -> bool:
-        """Whether the suspect still waits for what runs; for each body once, however many suspects there are."""
+        """Whether the suspect still waits for running bodies; for each body once, however many suspects there are."""
         youngest = max((other.started for other in beside), default=-math.inf)
         self._patience_ends = youngest + self._probation(job)
         return now < self._patience_ends
@@ -133,15 +133,15 @@ class Suspects:
 
     @property
     def due(self) -> float:
-        """When to look again whether the next may start, or others beside the one that runs."""
+        """When to check again whether the next suspect may start, or other jobs alongside the running one."""
         if self._current is None:
             return self._patience_ends
         return min(self._probation_ends, self._core.clock.monotonic() + LOOK_AGAIN_SECONDS)
 
     def act(self, turn: Turn) -> None:
-        """After the commit: run the suspect whose start is on record, or let the others run."""
+        """After the commit: run the suspect whose start was committed, or let other jobs run again."""
         if turn.suspects:
-            # Some became ready in the commit, of an execution that was resumed meanwhile: they are looked at next.
+            # Jobs of an execution that was resumed during the commit: they are looked at in the next turn.
             self._take_in(turn)
             self._patience_ends = self._core.clock.monotonic()
         starting, self._starting = self._starting, False

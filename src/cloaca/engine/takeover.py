@@ -1,4 +1,4 @@
-"""Taking over from the dead: who is dead, what it owned, and which of its attempts may have killed it."""
+"""Taking over from dead runners: which are dead, what they owned, and which of its attempts may have killed them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RELEASED_AT_ONCE = 500
 
 
 class Takeover:
-    """Watches the other runners of a database, and frees what the dead have left."""
+    """Watches the other runners of a database, and releases what dead ones have left."""
 
     def __init__(self, core: Core, heartbeat: Heartbeat) -> None:
         self._core = core
@@ -31,7 +31,7 @@ class Takeover:
         )
 
     def look(self) -> bool:
-        """Look at all runners once; true where one more look would prove a death."""
+        """Look at all other runners once; true if one more look would prove a death."""
         core = self._core
         runners, now = core.store.other_runners(), core.clock.monotonic()
         seen = [Seen(runner.id, runner.turn, runner.holds_lock) for runner in runners]
@@ -48,13 +48,13 @@ class Takeover:
             "runner %s (process %s on %s) is %s: taking over", runner.id, runner.pid, runner.host,
             "dead" if verdict is Verdict.CRASHED else f"silent for its lease of {self._core.settings.lease_seconds:g} s",
         )  # fmt: skip
-        # Its epoch grows in a transaction of its own, so that from here on no turn of it can change a row.
+        # Its epoch grows in a separate transaction, so that none of its turns can change a row from here on.
         store.declare_dead(runner.id)
         self._release_all(runner.id, crashed=verdict is Verdict.CRASHED)
         store.bury(runner.id)
 
     def _release_all(self, dead: str, *, crashed: bool) -> None:
-        """Free what it owned; only a crash that is proven makes suspects of what was running."""
+        """Release what it owned. Only a proven crash makes suspects of the attempts that were running."""
         store = self._core.store
         if not crashed:
             while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
@@ -83,7 +83,7 @@ def _suspects(
 ) -> list[SuspectRow]:
     """The attempts of a dead runner's execution that may have been running when it died.
 
-    Where the record shows one suspect running alone, it was that one and no other.
+    If the rows show that one suspect was running alone, only that one is charged.
     """
     rows = []
     for task, number, stored in _open_attempts(graph, attempts, execution.round_fence, now):
@@ -99,7 +99,7 @@ def _suspects(
 def _open_attempts(
     graph: Graph, attempts: list[StoredAttempt], round_fence: int, now: float
 ) -> list[tuple[str, int, StoredAttempt | None]]:
-    """Tasks whose dependencies are decided and that are not: id, attempt, and its row if there is one."""
+    """Undecided tasks whose dependencies are all decided: id, attempt, and its row if there is one."""
     by_node: dict[int, list[StoredAttempt]] = {}
     for stored in attempts:
         by_node.setdefault(graph.index[stored.task], []).append(stored)

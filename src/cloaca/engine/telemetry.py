@@ -1,4 +1,4 @@
-"""Telling an observer what a turn has made durable; without an observer none of this is loaded or called."""
+"""Reporting to an observer what a turn has committed; without an observer none of this is loaded or called."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cloaca.telemetry.observer import Committed, Ended, Settled, Slotted, Snapsh
 
 
 class ObservedCommitter(Committer):
-    """A committer that tells what it has committed."""
+    """A committer that reports what it has committed."""
 
     def commit(self, turn: Turn) -> None:
-        """Commit, and tell it before anything that follows is done."""
+        """Commit, and report it before acting on it."""
         began = time.perf_counter()
         super().commit(turn)
         seconds = time.perf_counter() - began
@@ -52,7 +52,7 @@ def _settled(row: AttemptRow, workflow: str) -> Settled:
 
 
 def snapshot(core: Core) -> Snapshot:
-    """What an engine is doing now, looked at from any thread."""
+    """What an engine is doing now; may be called from any thread."""
     slots = {
         kind: Slotted(slots.capacity, slots.busy, slots.load - slots.busy)
         for kind, slots in core.executors.slots().items()

@@ -1,4 +1,4 @@
-"""What is due when, on the monotonic clock."""
+"""Timers on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ T = TypeVar("T")
 
 
 class Timers(Generic[T]):
-    """Items by the monotonic second at which they are due; ties in the order they were set."""
+    """Items with the monotonic second at which they are due; ties come out in the order they were set."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, T]] = []
         self._number = itertools.count()
 
     def set(self, due: float, item: T) -> None:
-        """Have ``item`` come out at ``due``."""
+        """Make ``item`` due at ``due``."""
         heapq.heappush(self._heap, (due, next(self._number), item))
 
     @property
@@ -27,7 +27,7 @@ class Timers(Generic[T]):
         return self._heap[0][0] if self._heap else math.inf
 
     def pop_due(self, now: float) -> list[T]:
-        """Take out everything that is due."""
+        """Remove and return everything that is due."""
         due = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heapq.heappop(self._heap)[2])

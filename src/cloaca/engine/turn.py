@@ -1,4 +1,4 @@
-"""What one turn decides: rows to commit, and what to do once they are committed."""
+"""What one turn decides: the rows to commit, and what to do once they are committed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Turn:
     """Collects the decisions of one turn."""
 
     __slots__ = (
+        "afterwards",
         "batch",
         "calls",
         "finished",
         "leaves_work",
-        "looks",
         "plans",
         "ready",
         "retries",
@@ -38,13 +38,13 @@ class Turn:
         self.starting: list[StartRequest] = []
         self.plans: list[Plan] = []
         """Plans whose graph this turn stores."""
-        self.looks: list[Callable[[], object]] = []
-        """Who wants to know that it is done."""
+        self.afterwards: list[Callable[[], object]] = []
+        """Called once the turn is done."""
         self.leaves_work = False
-        """Whether it starts executions that nobody owns."""
+        """Whether it starts executions without an owner."""
 
     def collect(self, state: ExecutionState, decision: Decision) -> None:
-        """Add the rows of a decision, and its retries; the engine adds the jobs."""
+        """Add the rows and retries of a decision; the engine adds the jobs."""
         if self.batch.running and decision.rows:
             self._forget_running(decision.rows)
         self.batch.settles.extend(decision.rows)
@@ -55,12 +55,12 @@ class Turn:
             self.retries.append((due, state, node, attempt))
 
     def _forget_running(self, settled: list[AttemptRow]) -> None:
-        """An attempt that is settled in the turn that noted it as running is not running."""
+        """Drop the ``Running`` row of an attempt that is settled in the same turn."""
         gone = {row[:3] for row in settled}
         self.batch.running = [row for row in self.batch.running if row[:3] not in gone]
 
     def drop(self, executions: set[str]) -> None:
-        """Take some executions out, rows and all."""
+        """Remove some executions and everything that belongs to them."""
         self.batch = self.batch.only(set(self.batch.executions) - executions)
         self.ready = [job for job in self.ready if job.execution_id not in executions]
         self.calls = [call for call in self.calls if call.execution_id not in executions]
@@ -73,11 +73,11 @@ class Turn:
             if not any(new.id in executions for new in request.executions)
         ]
         if not self.batch.starts:
-            # What is left may be nothing, and then nothing stores the graphs.
+            # The turn may be empty now, and then it would not store the graphs.
             self.batch.structures, self.plans = [], []
 
     def clear(self) -> None:
-        """Take everything out."""
+        """Remove everything."""
         self.drop(set(self.batch.executions))
         self.ready, self.suspects, self.retries, self.finished, self.starting = [], [], [], [], []
         self.calls = []

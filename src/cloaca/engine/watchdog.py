@@ -1,4 +1,4 @@
-"""Looking after bodies that run for long: their Running rows and their time limits."""
+"""Watching long-running bodies: their ``Running`` rows and their timeouts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cloaca.store.rows import RunningRow
 
 NOTE_AFTER_SECONDS = 0.1
 LOOK_AGAIN_SECONDS = 0.5
-"""How often to see whether bodies that can defer do so: they say nothing of it."""
+"""How often to check whether bodies that can defer have done so: they do not report it."""
 
 
 class Watchdog:
-    """Notes in the database what has run for a while, and ends what has run for too long."""
+    """Stores a ``Running`` row for a body that has run for a while, and ends one that exceeds its timeout."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -24,13 +24,13 @@ class Watchdog:
         """When to look again."""
 
     def expect(self, jobs: list[Job]) -> None:
-        """Jobs were submitted: look at them before they are worth noting."""
+        """Jobs were submitted: look at them before they need a ``Running`` row."""
         shortest = min(NOTE_AFTER_SECONDS, *(job.timeout_seconds for job in jobs))
         due = self._core.clock.monotonic() + shortest
         self.due = min(self.due, due)
 
     def look(self, turn: Turn, now: float) -> None:
-        """Note and end what is due."""
+        """Handle what is due."""
         if now < self.due:
             return
         self.due = math.inf
@@ -45,18 +45,18 @@ class Watchdog:
                 continue
             self.due = min(self.due, limit, self._next_note(job, now))
         if self._core.executors.waiting:
-            # What waits for a slot starts without a word to this thread.
+            # A job that waits for a slot starts without notifying this thread.
             self.due = min(self.due, now + NOTE_AFTER_SECONDS)
 
     @staticmethod
     def _next_note(job: Job, now: float) -> float:
-        """When there may be news of a job."""
+        """When a job may have something new to store."""
         if not job.noted:
             return job.started + NOTE_AFTER_SECONDS
         return now + LOOK_AGAIN_SECONDS if job.task.takes_handle else math.inf
 
     def note(self, job: Job, turn: Turn, *, alone: bool) -> None:
-        """Have it stored that this attempt runs."""
+        """Have it stored that this attempt is running."""
         job.noted, job.alone, job.deferral_noted = True, alone, job.deferred
         if self._core.expects(job):
             state = self._core.live[job.execution_id]
@@ -72,4 +72,4 @@ class Watchdog:
             event = Failed(
                 job.node, job.attempt, timeout_failure(job), job.started_at, self._core.clock.now()
             )
-            self._core.happen(job.execution_id, event, turn)
+            self._core.apply(job.execution_id, event, turn)

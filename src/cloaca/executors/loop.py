@@ -92,7 +92,7 @@ class LoopExecutor:
         return self.slots.idle
 
     @property
-    def told(self) -> bool:
+    def delivered(self) -> bool:
         """Always: an outcome is delivered before its slot is free."""
         return True
 

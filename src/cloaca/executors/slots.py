@@ -30,7 +30,7 @@ class Slots:
         self._reclaiming = 0
         self._held = False
         self._exclusive: deque[Job] = deque()
-        self._vouched_until = math.inf
+        self._lease_ends = math.inf
         self._refused = False
         """Whether somebody has asked for a job since that time."""
 
@@ -52,7 +52,7 @@ class Slots:
         """Give a slot to the next job, if there is one of each, and note when it started."""
         with self._lock:
             now = self._clock.monotonic()
-            if now >= self._vouched_until:
+            if now >= self._lease_ends:
                 self._refused = True
                 return None
             job = self._exclusive.popleft() if self._exclusive else self._next()
@@ -66,14 +66,14 @@ class Slots:
     def _next(self) -> Job | None:
         return None if self._held or self._free <= self._reclaiming else self._queue.pop()
 
-    def vouch(self, until: float) -> bool:
+    def extend_lease(self, until: float) -> bool:
         """Let jobs start until then, by the monotonic clock; true where somebody has asked for one too late.
 
         A process that was stopped goes on where it was. By then others may have run what waits here: a job starts only
         while the runner is known to own it.
         """
         with self._lock:
-            self._vouched_until = until
+            self._lease_ends = until
             refused, self._refused = self._refused, False
             return refused
 

@@ -54,7 +54,7 @@ class ThreadExecutor:
         self._encoders = encoders
         self._observer = observer
         self._idle: list[threading.Lock] = []
-        self._untold: set[Outcome] = set()
+        self._undelivered: set[Outcome] = set()
         """Outcomes whose slots are free already."""
         self._closed = False
         self._process = os.getpid()
@@ -114,12 +114,12 @@ class ThreadExecutor:
     @property
     def idle(self) -> bool:
         """Whether nothing waits, nothing runs, and every outcome is delivered."""
-        return self.slots.idle and self.told
+        return self.slots.idle and self.delivered
 
     @property
-    def told(self) -> bool:
+    def delivered(self) -> bool:
         """Whether the outcome of every body that has ended is delivered."""
-        return not self._untold
+        return not self._undelivered
 
     def _work(self) -> None:
         gate = threading.Lock()
@@ -139,7 +139,7 @@ class ThreadExecutor:
                 self.wake()
                 # Each body has context variables of its own, as if the thread were new.
                 outcome = ContextVariables().run(self._outcome, job)
-                self._untold.add(outcome)
+                self._undelivered.add(outcome)
                 # A thread whose slot was taken meanwhile has been replaced by another.
                 keeps_slot = self.slots.finish(job)
         self._tell(outcome, self._deliver)
@@ -152,7 +152,7 @@ class ThreadExecutor:
     def _tell(self, outcome: Outcome | None, deliver: Callable[[Outcome], None]) -> None:
         if outcome is not None:
             deliver(outcome)
-            self._untold.discard(outcome)
+            self._undelivered.discard(outcome)
 
     def _outcome(self, job: Job) -> Outcome:
         attempt = CurrentAttempt(job, self.slots, self.wake, self._clock)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
-from cloaca.engine.plan import PATROL_SECONDS, EngineSettings
+from cloaca.engine.settings import PATROL_SECONDS, EngineSettings
 from cloaca.errors import ConfigurationError
 from cloaca.model.shown import shown
 

@@ -17,9 +17,9 @@ from cloaca.authoring.keyword_suggestions import suggests_keywords
 from cloaca.clock import Clock, SystemClock, new_id
 from cloaca.engine.core import Core
 from cloaca.engine.engine import Engine
-from cloaca.engine.events import Look, Message, Registered, Steered, Stop, WorkAnnounced
+from cloaca.engine.events import AfterTurn, Message, Registered, Steered, Stop, WorkAnnounced
 from cloaca.engine.executors import Executor, Executors
-from cloaca.engine.plan import EngineSettings
+from cloaca.engine.settings import EngineSettings
 from cloaca.errors import (
     ConfigurationError,
     DatabaseError,
@@ -117,7 +117,7 @@ class DefaultRunner(Starting, Schedules):
             observer=self._observer,
         )  # fmt: skip
         self._retention: Retention | None = None
-        core.patrolled = self._patrol
+        core.patrol_duties.append(self._patrol)
         super().__init__(
             self._store,
             core.completions,
@@ -242,7 +242,7 @@ class DefaultRunner(Starting, Schedules):
         if executions:
             self._inbox.put(Steered(executions))
             seen = Signal()
-            self._inbox.put(Look(lambda: seen.set(True)))
+            self._inbox.put(AfterTurn(lambda: seen.set(True)))
             # An engine that ends meanwhile gives everything back.
             while not seen.wait(LOOK_AGAIN_SECONDS) and self._engine.ended is None:
                 pass

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 from cloaca.clock import Clock as AnyClock
-from cloaca.engine.events import Look
+from cloaca.engine.events import AfterTurn
 from cloaca.errors import RunnerError
 from cloaca.executors.loop import LoopExecutor
 from cloaca.runner.config import DefaultRunnerConfig
@@ -77,7 +77,7 @@ class ClockedRunner(DefaultRunner):
             self._engine.ownership.due = self._clock.monotonic()
             looks.set(True)
 
-        self._inbox.put(Look(look_in_the_next_turn))
+        self._inbox.put(AfterTurn(look_in_the_next_turn))
         while not looks.wait(0.05) and self._engine.ended is None:
             pass
 
@@ -100,7 +100,7 @@ class ClockedRunner(DefaultRunner):
     def _looked(self, give_up: float) -> float | None:
         """When something is due, or ``None`` if something happens now or it cannot be told by then."""
         answered = Signal()
-        self._inbox.put(Look(lambda: answered.set(self._due())))
+        self._inbox.put(AfterTurn(lambda: answered.set(self._due())))
         while (due := cast("float | None", answered.wait(0.05))) is None and time.monotonic() < give_up:
             if self._engine.ended is not None:
                 raise RunnerError(f"the runner has stopped: {self._engine.ended}") from self._engine.ended
@@ -122,7 +122,7 @@ class ClockedRunner(DefaultRunner):
             self._is_scheduling()
             or core.executors.waiting
             or self._somebody_runs()
-            or not core.executors.told
+            or not core.executors.delivered
             or not core.callbacks.idle
             or bool(core.set_aside)
             or not core.inbox.empty()
