@@ -46,8 +46,10 @@ def test_what_joins_a_transaction_runs_once_that_commits(starter, connection):
 
 def test_what_joins_a_transaction_that_is_rolled_back_never_was(starter, connection):
     connection.execute("insert into orders values (17)")
-    starter.start("ship", {"number": 17}, connection=connection, idempotency_key="17")
+    lost = starter.start("ship", {"number": 17}, connection=connection, idempotency_key="17")
     connection.rollback()
+    with pytest.raises(cloaca.ExecutionNotFoundError, match="has not committed"):
+        lost.result(SOON)
     assert starter.list_executions() == []
     handle = starter.start("ship", {"number": 18}, connection=connection, idempotency_key="17")
     connection.commit()

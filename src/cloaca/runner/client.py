@@ -140,7 +140,7 @@ class Client(Executions, Schedules):
             timeout: Seconds to wait at most; ``None`` waits as long as it takes.
 
         Raises:
-            ExecutionNotFoundError: There is none of this id.
+            ExecutionNotFoundError: There is none of this id, or not any more.
             WorkflowTimeoutError: It has not ended by then; it goes on.
             RunnerError: Called on an event loop (use ``result_async``), or the client was closed.
         """

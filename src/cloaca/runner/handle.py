@@ -71,6 +71,7 @@ class ExecutionHandle:
 
         Raises:
             WorkflowTimeoutError: It has not ended by then; it goes on.
+            ExecutionNotFoundError: It was removed, or the transaction that starts it has not committed.
             RunnerError: The runner was shut down first, and the execution goes on in the next one; or this would
                 block an event loop.
         """
@@ -84,7 +85,11 @@ class ExecutionHandle:
         return ended
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; false if it has not come within so many seconds."""
+        """Wait for the end; false if it has not come within so many seconds.
+
+        Raises:
+            ExecutionNotFoundError, RunnerError: As for ``result``.
+        """
         return self._ended("wait", timeout) is not None
 
     def cancel(self) -> None:

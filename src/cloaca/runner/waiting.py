@@ -99,6 +99,9 @@ class Waiting:
 
         Args:
             signal: One that waits for the execution already.
+
+        Raises:
+            ExecutionNotFoundError: It is not there, or not any more.
         """
         self._before_use()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -177,6 +180,11 @@ class Waiting:
         if value is None and self._is_live(execution_id):
             return None
         row = self._store.read_execution(execution_id)
+        if row is None and error is None:
+            raise ExecutionNotFoundError(
+                f"execution {execution_id!r} is not in {self._store.location}: it was deleted or pruned, or the transaction "
+                "that starts it has not committed"
+            )
         if row is not None and row.finished_at is not None:
             from cloaca.insights import read_record  # noqa: PLC0415 - what ended here needs no record
 
