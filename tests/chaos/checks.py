@@ -8,22 +8,26 @@ from collections.abc import Iterable, Iterator
 import cloaca
 from tests.chaos.place import Place
 from tests.chaos.report import Report
-from tests.chaos.workload import SHAPES
+from tests.chaos.steering import times_steered
+from tests.chaos.workload import MENDED, SHAPES
 from tests.crash.history import History, violations
 from tests.crash.journal import Event
 from tests.crash.shapes import expected_of
 from tests.crash.tables import Change
 from tests.crash.told import untold
 
-EXPECTED = {name: expected_of(shape) for name, shape in SHAPES.items()}
+EXPECTED = {shape.name: expected_of(shape) for shape in (*SHAPES.values(), MENDED)}
+"""What is mended on the way comes last, and counts."""
 
 
 def check(report: Report, place: Place) -> History:
     """Add every breach of an invariant to the report; results are read as a client reads them."""
     note_results(place)
-    tables = place.tables()
+    tables, events = place.tables(), place.events()
     deaths = len({change.owner for change in tables.changes if change.subject == "dead"})
-    history = History(tables, place.events(), deaths, EXPECTED)
+    removed = {change.execution for change in tables.changes if change.subject == "removed"}
+    known = [event for event in events if event.kind != "acknowledged" or event.execution not in removed]
+    history = History(tables, known, deaths, EXPECTED, verbs=times_steered(tables, events))
     report.violations += [*violations(history), *late_writes(history), *untold(place.url)]
     return history
 

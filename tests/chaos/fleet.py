@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from tests.chaos.member import Orders
 from tests.chaos.place import Place, until
+from tests.chaos.steerer import SteeringOrders
 
 SECONDS_TO_END = 60
 
@@ -22,11 +24,15 @@ class Fleet:
 
     Args:
         orders: What the process in each slot is to do.
+        module: What the processes run.
     """
 
-    def __init__(self, place: Place, orders: list[Orders]) -> None:
+    def __init__(
+        self, place: Place, orders: Sequence[Orders | SteeringOrders], *, module: str = "member"
+    ) -> None:
         self._place = place
         self._orders = orders
+        self._module = module
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.kills = self.pauses = 0
 
@@ -45,9 +51,9 @@ class Fleet:
 
     def start(self, slot: int) -> None:
         """Start the process of a slot."""
-        with open(self._place.log(f"runner-{slot}"), "ab") as log:
+        with open(self._place.log(f"{self._module}-{slot}"), "ab") as log:
             self._processes[slot] = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.member", json.dumps(self._orders[slot])],
+                [sys.executable, "-m", f"tests.chaos.{self._module}", json.dumps(self._orders[slot])],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
 

@@ -14,7 +14,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -41,6 +41,13 @@ class Starts(NamedTuple):
     began: float
     interval: float
 
+    def moments(self) -> list[tuple[float, str, str]]:
+        """When each is started, its workflow and its key."""
+        return [
+            (self.began + number * self.interval, self.workflow, f"key {number}")
+            for number in range(self.first, self.total, self.step)
+        ]
+
 
 class Orders(NamedTuple):
     """What a process is to do; ``witness`` says whether bodies look at the database when they start and end."""
@@ -49,7 +56,7 @@ class Orders(NamedTuple):
     folder: str
     shapes: list[str]
     settings: dict[str, Any]
-    starts: list[Any] | None = None
+    starts: Sequence[Any] = ()
     witness: bool = True
 
 
@@ -67,9 +74,8 @@ def main(orders: Orders) -> None:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         if orders.starts:
-            _start_all(
-                runner, Starts(*orders.starts), journal, Journal(os.path.join(orders.folder, "starts"))
-            )
+            starts = [Starts(*one) for one in orders.starts]
+            _start_all(runner, starts, journal, Journal(os.path.join(orders.folder, "starts")))
         sys.stdin.read()
 
 
@@ -94,15 +100,16 @@ def _patiently(work: Callable[[], T]) -> T:
             time.sleep(0.1)
 
 
-def _start_all(runner: cloaca.DefaultRunner, starts: Starts, journal: Journal, done: Journal) -> None:
-    known = {event.key for event in done.read()}
-    for number in range(starts.first, starts.total, starts.step):
-        key = f"key {number}"
-        if key not in known:
-            time.sleep(max(0.0, starts.began + number * starts.interval - time.time()))
-            handle = _patiently(lambda key=key: runner.start(starts.workflow, START, idempotency_key=key))  # type: ignore[misc]
+def _start_all(
+    runner: cloaca.DefaultRunner, starts: Sequence[Starts], journal: Journal, done: Journal
+) -> None:
+    known = {(event.workflow, event.key) for event in done.read()}
+    for at, workflow, key in sorted(moment for one in starts for moment in one.moments()):
+        if (workflow, key) not in known:
+            time.sleep(max(0.0, at - time.time()))
+            handle = _patiently(lambda name=workflow, key=key: runner.start(name, START, idempotency_key=key))  # type: ignore[misc]
             for file in (journal, done):
-                file.write("acknowledged", handle.execution_id, workflow=starts.workflow, key=key)
+                file.write("acknowledged", handle.execution_id, workflow=workflow, key=key)
 
 
 if __name__ == "__main__":

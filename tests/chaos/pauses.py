@@ -36,7 +36,7 @@ def run_pauses(kind: str) -> Report:
             client.start_many("held", [START] * HELD)
         began = time.time() + 1
         orders = [
-            Orders(place.url, place.folder, ["held", "long"], SETTINGS, [*Starts("long", n, 2 * HALF, FLOWING, began, 0.3)])
+            Orders(place.url, place.folder, ["held", "long"], SETTINGS, [Starts("long", n, 2 * HALF, FLOWING, began, 0.3)])
             for n in range(2 * HALF)
         ]  # fmt: skip
         with Fleet(place, orders) as fleet:

@@ -22,7 +22,7 @@ def run_restarts() -> Report:
         assert place.server
         began = time.time() + 1
         orders = [
-            Orders(place.url, place.folder, ["long"], {"max_concurrent_tasks": 8}, [*Starts("long", n, MEMBERS, EXECUTIONS, began, 0.15)])
+            Orders(place.url, place.folder, ["long"], {"max_concurrent_tasks": 8}, [Starts("long", n, MEMBERS, EXECUTIONS, began, 0.15)])
             for n in range(MEMBERS)
         ]  # fmt: skip
         with Fleet(place, orders) as fleet:

@@ -1,10 +1,15 @@
-"""Runner processes that are killed, stopped and cut off from their database at random while there is always work."""
+"""Runner processes that are killed, stopped and cut off from their database at random while there is always work.
+
+Others, which own nothing and are killed too, steer at random what they run.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections import Counter
+from functools import partial
 
 from tests.chaos.checks import charge_violations, check, figures_of
 from tests.chaos.fleet import Fleet
@@ -12,9 +17,16 @@ from tests.chaos.member import Orders, Starts
 from tests.chaos.place import POSTGRES, Place, until
 from tests.chaos.report import Report, scene
 from tests.chaos.schedule import KILL, PAUSE, RESTART, Action, Fault, actions_of, faults_of
+from tests.chaos.steerer import DatedClient, SteeringOrders, steer
+from tests.chaos.steering import steering_figures, steering_violations
 
 LEASE_SECONDS = 3.0
 SETTINGS = {"max_concurrent_tasks": 4, "heartbeat_seconds": 1.0, "lease_seconds": LEASE_SECONDS}
+STEERERS = 2
+FRAIL_ONE_IN = 10
+PART_KEPT = 0.9
+"""Of the executions that the storm starts, when somebody prunes."""
+LEFT = "from cloaca_executions where status <> 'Completed'"
 SECONDS_TO_FINISH = 120
 """After the last fault, for all that is left."""
 
@@ -32,30 +44,39 @@ def run_storm(kind: str, *, seed: int, seconds: float, executions: int) -> Repor
     sys.stdout.write(f"{report.name}: {'; '.join(map(str, faults))}\n")
     with scene(report, kind) as place:
         began = time.time() + 2
-        interval = 0.95 * seconds / executions
+        numbers = {"dag": executions, "frail": executions // FRAIL_ONE_IN}
         orders = [
             Orders(
-                place.url,
-                place.folder,
-                ["dag"],
-                SETTINGS,
-                [*Starts("dag", n, members, executions, began, interval)],
+                place.url, place.folder, list(numbers), SETTINGS,
+                [Starts(name, n, members, number, began, 0.95 * seconds / number) for name, number in numbers.items()],
             )
             for n in range(members)
+        ]  # fmt: skip
+        keep = round(PART_KEPT * executions)
+        steering = [
+            SteeringOrders(place.url, place.folder, seed + n, seconds, began, keep) for n in range(STEERERS)
         ]
-        with Fleet(place, orders) as fleet:
-            _perform(fleet, place, faults, began)
-            _finish(place, executions)
+        with Fleet(place, steering, module="steerer") as steerers, Fleet(place, orders) as fleet:
+            _perform(fleet, steerers, place, faults, began)
+            report.violations += steerers.end()
+            _finish(place)
             fleet.wait_until_alone()
             report.violations += fleet.end()
-        _judge(report, place, faults, executions)
+        _judge(report, place, faults, sum(numbers.values()))
     return report
 
 
-def _perform(fleet: Fleet, place: Place, faults: list[Fault], began: float) -> None:
+def _perform(fleet: Fleet, steerers: Fleet, place: Place, faults: list[Fault], began: float) -> None:
     for action in actions_of(faults):
         time.sleep(max(0.0, began + action.at - time.time()))
         _do(action, fleet, place)
+        for slot in range(STEERERS):
+            if steerers.exit_code(slot) == -signal.SIGKILL:
+                steerers.restart(slot)
+    for slot in range(STEERERS):
+        if steerers.exit_code(slot) == -signal.SIGKILL:
+            steerers.restart(slot)
+            steerers.wait_for(slot)
 
 
 def _do(action: Action, fleet: Fleet, place: Place) -> None:
@@ -73,20 +94,33 @@ def _do(action: Action, fleet: Fleet, place: Place) -> None:
             assert place.server
             place.journal.write("restarted", "", workflow=fault.mode)
             place.server.control("restart", "-m", fault.mode)
+            place.journal.write("serves", "")
 
 
-def _finish(place: Place, executions: int) -> None:
-    until(
-        lambda: place.ask("select count(*) from cloaca_executions where finished_at is not null") == [(executions,)],
-        f"all {executions} executions have finished", seconds=SECONDS_TO_FINISH,
-    )  # fmt: skip
+def _finish(place: Place) -> None:
+    """Resume what is paused and retry what has failed or was cancelled, until all of it has completed."""
+    with DatedClient(place.url) as client:
+        verbs = {"Paused": client.resume, "Failed": client.retry, "Cancelled": client.retry}
+
+        def is_over() -> bool:
+            for execution, status in place.ask(f"select id, status {LEFT}"):
+                if status in verbs:
+                    verb = verbs[status]
+                    steer(place.journal, verb.__name__, execution, partial(verb, execution))
+            return place.ask(f"select count(*) {LEFT}") == [(0,)]
+
+        until(is_over, "all executions have completed", seconds=SECONDS_TO_FINISH)
 
 
 def _judge(report: Report, place: Place, faults: list[Fault], executions: int) -> None:
     kinds = Counter(fault.kind for fault in faults)
     history = check(report, place)
     report.violations += charge_violations(history)
-    if len(history.tables.executions) != executions:
-        report.violations.append(f"{len(history.tables.executions)} executions exist, not {executions}")
+    report.violations += steering_violations(history)
+    made = len({change.execution for change in history.tables.changes if change.subject == "execution"})
+    if made - len(history.forks) != executions:
+        report.violations.append(
+            f"{made} executions were made, {len(history.forks)} of them forks, not {executions}"
+        )
     report.figures |= {"kills": kinds[KILL], "pauses": kinds[PAUSE], "restarts": kinds[RESTART]}
-    report.figures |= figures_of(history)
+    report.figures |= figures_of(history) | steering_figures(history)

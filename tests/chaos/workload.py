@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 from tests.crash.shapes import Shape, Step
 
@@ -54,5 +55,18 @@ HELD = Shape(
     "held", (Step("before"), Step("held", ("before",), at_start=wait_for_release), Step("after", ("held",)))
 )
 SINGLE = Shape("single", (Step("only"),))
+FRAIL = Shape(
+    "frail",
+    (
+        Step("first"),
+        Step("slow", ("first",), seconds=0.5),
+        Step("bad", ("first",), seconds=0.05, fails=1),
+        Step("after", ("bad",), is_async=True),
+        Step("last", ("slow", "after")),
+    ),
+)
+"""It fails, until somebody has it tried again."""
+MENDED = Shape(FRAIL.name, tuple(replace(step, fails=0) for step in FRAIL.steps))
+"""What all its rounds together come to."""
 
-SHAPES = {shape.name: shape for shape in (DAG, LONG, INNOCENT, POISON, HELD, SINGLE)}
+SHAPES = {shape.name: shape for shape in (DAG, LONG, INNOCENT, POISON, HELD, SINGLE, FRAIL)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.crash.journal import Event
 from tests.crash.tables import Change, Tables, saw
 
 DECIDED = {"Completed", "Failed", "Skipped"}
+FENCE_OF_FORKS = 2
 FINAL = {"Completed", "Failed", "Cancelled"}
 WITHOUT_BODY = {"TaskTimeoutError", "WorkflowTimeoutError", "CrashLimitError", "DatabaseError"}
 """Failures that the engine decides on without a body's word."""
@@ -38,7 +39,8 @@ class History:
         interruptions: How many processes were killed, or left while bodies ran.
         expected: By workflow.
         is_over: Whether all faults have ceased and everything has had its time to finish.
-        verbs: How often people have steered at most: each may have a task run once more.
+        verbs: By execution, how often people have steered it at most: each may have a task run once more. A fork counts
+            as steered once, for the attempts it keeps are another's.
     """
 
     tables: Tables
@@ -46,7 +48,7 @@ class History:
     interruptions: int
     expected: Mapping[str, Expected]
     is_over: bool = True
-    verbs: int = 0
+    verbs: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def starts(self) -> list[Event]:
@@ -63,6 +65,15 @@ class History:
     @cached_property
     def dependencies(self) -> dict[str, dict[str, list[str]]]:
         return {e.id: self.tables.dependencies[e.structure] for e in self.tables.executions}
+
+    @cached_property
+    def forks(self) -> set[str]:
+        """Executions that began as forks: with the second fence, and nobody's."""
+        return {
+            c.execution
+            for c in self.tables.changes
+            if c.subject == "execution" and c.before is None and c.fence == FENCE_OF_FORKS
+        }
 
     @cached_property
     def settles(self) -> list[Change]:
@@ -109,7 +120,7 @@ def i2_one_live_owner(history: History) -> Iterator[str]:
         elif change.subject == "execution":
             yield from _ownership(change, dead)
         elif change.subject == "attempt" and change.after not in ("Suspect", change.before):
-            yield from _writing(change, dead)
+            yield from _writing(change, dead, history.forks)
 
 
 def _ownership(change: Change, dead: set[str | None]) -> Iterator[str]:
@@ -120,6 +131,8 @@ def _ownership(change: Change, dead: set[str | None]) -> Iterator[str]:
     )
     if before and owner and before != owner:
         yield f"{where}: {owner} took it from {before}, who owned it"
+    if owner and owner != before and change.before in FINAL | {"Paused"}:
+        yield f"{where}: {owner} claimed it while it was {change.before}"
     if owner and owner != before and change.before and change.fence <= change.fence_before:
         yield f"{where}: claimed under fence {change.fence} after {change.fence_before}"
     if change.fence < (change.fence_before or 0):
@@ -136,10 +149,12 @@ def _ownership(change: Change, dead: set[str | None]) -> Iterator[str]:
         yield f"{where}: {change.writer} gave it to {owner}"
 
 
-def _writing(change: Change, dead: set[str | None]) -> Iterator[str]:
+def _writing(change: Change, dead: set[str | None], forks: set[str]) -> Iterator[str]:
     where = f"task {change.task} of {change.execution}, change {change.seq}"
     if change.owner is None:
-        # A cancel, or a fork, which keeps what was decided elsewhere.
+        is_kept = change.execution in forks and change.fence == FENCE_OF_FORKS and change.after == "Completed"
+        if change.after != "Cancelled" and not is_kept:
+            yield f"{where}: it became {change.after} while nobody owned it"
         return
     if change.writer != change.owner:
         yield f"{where}: {change.writer} wrote it while {change.owner} owned it"
@@ -151,7 +166,8 @@ def i3_one_terminal_commit(history: History) -> Iterator[str]:
     """A task is decided once, by a body that ran under the fence of that moment."""
     for (execution, task), changes in history.decided.items():
         # A retry decides again what has failed, and what was skipped.
-        if len(changes) > 1 and (not history.verbs or any(c.after == "Completed" for c in changes[:-1])):
+        is_steered = history.verbs.get(execution)
+        if len(changes) > 1 and (not is_steered or any(c.after == "Completed" for c in changes[:-1])):
             yield f"task {task} of {execution} was decided {len(changes)} times"
     ended = defaultdict(list)
     for end in history.ends:
@@ -160,7 +176,7 @@ def i3_one_terminal_commit(history: History) -> Iterator[str]:
         if change.after == "Skipped" or change.error in WITHOUT_BODY or change.owner is None:
             continue
         seen = ended[change.execution, change.task, change.attempt, change.fence]
-        if history.verbs:
+        if history.verbs.get(change.execution):
             # A body runs under the claim, and is settled under what people have made of its fence since.
             seen = [
                 moment
@@ -192,7 +208,8 @@ def i5_final_states_stay(history: History) -> Iterator[str]:
     """What is final never changes."""
     for change in history.tables.changes:
         is_retried = change.before in ("Failed", "Cancelled") and change.fence > change.fence_before
-        if change.subject == "execution" and change.before in FINAL and not (history.verbs and is_retried):
+        is_steered = history.verbs.get(change.execution)
+        if change.subject == "execution" and change.before in FINAL and not (is_steered and is_retried):
             yield f"execution {change.execution} was {change.before} and became {change.after}"
         if change.subject == "attempt" and change.before in DECIDED | {"Retrying", "Cancelled"}:
             yield f"task {change.task} of {change.execution} was {change.before} and became {change.after}"
@@ -218,8 +235,11 @@ def i7_runs_are_bounded(history: History) -> Iterator[str]:
     runs = Counter((start.execution, start.task) for start in history.starts)
     for (execution, task), times in runs.items():
         expected = history.expected.get(history.workflows.get(execution, ""))
-        if expected and times > expected.attempts[task] + history.interruptions + history.verbs:
-            yield f"task {task} of {execution} ran {times} times with {history.interruptions} interruptions"
+        verbs = history.verbs.get(execution, 0)
+        if expected and times > expected.attempts[task] + history.interruptions + verbs:
+            yield (
+                f"task {task} of {execution} ran {times} times with {history.interruptions} interruptions and {verbs} verbs"
+            )
 
 
 def i8_bodies_run_once(history: History) -> Iterator[str]:
@@ -265,7 +285,7 @@ def i9_results_are_right(history: History) -> Iterator[str]:
         if event.status != expected.status:
             yield f"execution {event.execution} of {event.workflow} is {event.status}, not {expected.status}"
         context = expected.context
-        if history.verbs:
+        if history.verbs.get(event.execution):
             # In which attempt a task completes depends on where it was cancelled.
             context = {**context, **{task: (event.context or {}).get(task) for task in expected.attempts}}
         if event.context != context:
@@ -283,7 +303,7 @@ def i11_rows_tell_the_status(history: History) -> Iterator[str]:
             continue
         for task, status in expected.statuses.items():
             rows = attempts[execution.id, task]
-            if history.verbs:
+            if history.verbs.get(execution.id):
                 if not rows or rows[-1].status != status:
                     yield f"task {task} of {execution.id} has attempts {[row[2:4] for row in rows]}"
                 continue

@@ -8,7 +8,9 @@ import pytest
 
 from cloaca.engine.commit import Committer
 from cloaca.engine.turn import Turn
+from cloaca.model import restore
 from cloaca.model.graph import Graph
+from cloaca.model.rounds import last_before
 from cloaca.store.rows import Batch, ClaimedExecution
 from cloaca.store.sqlite import store as store_module
 from cloaca.store.sqlite.store import SQL, SqliteStore
@@ -58,6 +60,18 @@ def claim_without_status_check(patch: Patch) -> None:
         SQL["claim_executions"], "and owner is null and finished_at is null", "and owner is null"
     )
     patch.setitem(SQL, "claim_executions", statement)
+
+
+def claim_of_what_is_paused(patch: Patch) -> None:
+    for name in ("list_waiting", "claim_executions"):
+        patch.setitem(SQL, name, _altered(SQL[name], "status <> 'Paused'", "true"))
+
+
+def retry_of_what_has_completed(patch: Patch) -> None:
+    """A new round opens all that was decided."""
+    patch.setattr(
+        restore, "reopened", lambda _graph, attempts, round_fence: set(last_before(attempts, round_fence))
+    )
 
 
 def settle_without_runner_row(patch: Patch) -> None:

@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from tests.crash.tables import Attempt, Change, Execution, Tables
+from tests.crash.tables import Attempt, Change, Execution, Happening, Tables
 
 SCHEMA = """
 create schema if not exists audit;
@@ -50,6 +50,13 @@ begin
     return null;
 end $$;
 
+create or replace function audit.removed() returns trigger language plpgsql as $$
+begin
+    insert into audit.changes (subject, execution, before, owner_before, fence_before, fence)
+    values ('removed', old.id, old.status, old.owner, old.fence, old.fence);
+    return null;
+end $$;
+
 create or replace function audit.runner() returns trigger language plpgsql as $$
 begin
     insert into audit.changes (subject, owner) values (tg_argv[0], coalesce(new.id, old.id));
@@ -60,6 +67,7 @@ end $$;
 TRIGGERS = {
     "insert or update on cloaca.attempts": "attempt()",
     "insert or update of status, owner, fence on cloaca.executions": "execution()",
+    "delete on cloaca.executions": "removed()",
     "update of turn on cloaca.runners": "runner('turn')",
     "update of epoch on cloaca.runners": "runner('dead')",
     "delete on cloaca.runners": "runner('left')",
@@ -121,6 +129,7 @@ def read_tables(url: str) -> Tables:
             {row[0] for row in db.execute("select id from cloaca.runners")},
             _changes(db),
             "ok",
+            [Happening(*row) for row in db.execute(_EVENTS)],
         )
 
 
@@ -132,6 +141,7 @@ _ATTEMPTS = """
 select execution_id, task, attempt, audit.status(status, retry_at), charges, error, started_at, finished_at
 from cloaca.attempts order by execution_id, task, attempt
 """
+_EVENTS = "select execution_id, fence, kind, at from cloaca.events order by execution_id, fence"
 _CHANGES = """
 select seq, subject, execution, task, attempt, before, after, owner_before, owner, fence_before, fence, owner_epoch,
     charges, error, xid::text::bigint, extract(epoch from at)::float8

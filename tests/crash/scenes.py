@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from cloaca.errors import ExecutionStateError
+from cloaca.model import steering
 from tests.crash.by_hand import HandRunner
 from tests.crash.processes import Site
 from tests.crash.shapes import CHAIN, DIAMOND
@@ -116,6 +118,31 @@ def recovery(site: Site) -> int:
     dead.die()
     taker.finish()
     return _ended(taker, interruptions=1)
+
+
+def cancel_beside_a_body(site: Site) -> int:
+    """Somebody cancels what a runner runs, whose body ends then, and has it tried again."""
+    runner = HandRunner(site, CHAIN)
+    execution = runner.start()
+    runner.settle()
+    runner.store.steering.apply(execution, steering.cancel, 1.0)
+    runner.settle()
+    runner.store.steering.apply(execution, steering.retry, 2.0)
+    runner.finish()
+    return _ended(runner)
+
+
+def pause_of_what_nobody_runs(site: Site) -> int:
+    """Somebody pauses what a runner has left; another looks for work, before and after it is resumed."""
+    leaving, other = HandRunner(site, CHAIN), HandRunner(site, CHAIN)
+    execution = leaving.start()
+    leaving.hand_over()
+    other.store.steering.apply(execution, steering.pause, 1.0)
+    other.finish()
+    with contextlib.suppress(ExecutionStateError):
+        other.store.steering.apply(execution, steering.resume, 2.0)
+    other.finish()
+    return _ended(other, interruptions=1)
 
 
 def death_in_the_last_turn(site: Site) -> int:

@@ -10,7 +10,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from tests.crash.tables import Attempt, Change, Execution, Tables
+from tests.crash.tables import Attempt, Change, Execution, Happening, Tables
 
 SCHEMA = """
 create table if not exists crash_audit (
@@ -44,6 +44,10 @@ TRIGGERS = {
     "update on cloaca_attempts": _ATTEMPT.format(_STATUS.format("old")),
     "insert on cloaca_executions": _EXECUTION.format("null", "null", "null"),
     "update on cloaca_executions": _EXECUTION.format("old.status", "old.owner", "old.fence"),
+    "delete on cloaca_executions": (
+        "insert into crash_audit (subject, execution, before, owner_before, fence_before, fence) "
+        "values ('removed', old.id, old.status, old.owner, old.fence, old.fence)"
+    ),
     "update of turn on cloaca_runners": _RUNNER.format("turn", "new"),
     "update of epoch on cloaca_runners": _RUNNER.format("dead", "new"),
     "delete on cloaca_runners": _RUNNER.format("left", "old"),
@@ -88,6 +92,7 @@ def read_tables(url: str) -> Tables:
             {row[0] for row in db.execute("select id from cloaca_runners")},
             _changes(db),
             db.execute("pragma integrity_check").fetchone()[0],
+            [Happening(*row) for row in db.execute(_EVENTS)],
         )  # fmt: skip
 
 
@@ -99,6 +104,9 @@ _ATTEMPTS = f"""
 select execution_id, task, attempt, {_STATUS.format("cloaca_attempts")}, charges, error, started_at, finished_at
 from cloaca_attempts order by execution_id, task, attempt
 """
+
+
+_EVENTS = "select execution_id, fence, kind, at from cloaca_events order by execution_id, fence"
 
 
 def _changes(db: sqlite3.Connection) -> list[Change]:

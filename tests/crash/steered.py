@@ -94,8 +94,9 @@ def check_steered(site: Site, *, interruptions: int) -> list[str]:
     tables, events = read_tables(site.url), site.journal.read()
     deleted = {event.execution for event in events if event.kind == "deleting"}
     known = [event for event in events if event.execution not in deleted or event.kind in ("start", "end")]
-    found = violations(History(tables, known, interruptions, expected, verbs=VERBS)) + untold(site.url)
     there = {execution.id for execution in tables.executions}
+    verbs = dict.fromkeys((change.execution for change in tables.changes), VERBS)
+    found = violations(History(tables, known, interruptions, expected, verbs=verbs)) + untold(site.url)
     for event in events:
         if event.kind == "deleted" and event.execution in there:
             found.append(f"I5 execution {event.execution} was deleted and is there")

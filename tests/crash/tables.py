@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Seen = int | str
@@ -33,6 +34,15 @@ class Attempt(NamedTuple):
     error: str | None
     started_at: float | None
     finished_at: float | None
+
+
+class Happening(NamedTuple):
+    """A row of the events: something that happened to an execution as a whole."""
+
+    execution: str
+    fence: int
+    kind: str
+    at: float
 
 
 class Change(NamedTuple):
@@ -69,6 +79,7 @@ class Tables(NamedTuple):
     runners: set[str]
     changes: list[Change]
     integrity: str
+    happenings: Sequence[Happening] = ()
 
 
 def saw(seen: Seen, change: Change) -> bool:

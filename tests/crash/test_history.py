@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.crash.journal import Event
 from tests.crash.processes import Site
 from tests.crash.shapes import CHAIN, DIAMOND, expected_of
 
+STEERED = {"Paused", "Resumed", "Cancelled", "Retried"}
 EXPECTED = {shape.name: expected_of(shape) for shape in (CHAIN, DIAMOND)}
 
 
@@ -37,6 +39,9 @@ PLANTED = [
     Planted(mistakes.release_without_owner_check, scenes.late_release, {"I2"}),
     Planted(mistakes.body_run_again_after_its_commit, scenes.recovery, {"I8"}),
     Planted(mistakes.task_decided_twice, scenes.recovery, {"I3", "I5", "I8"}),
+    Planted(mistakes.completion_without_fence_condition, scenes.cancel_beside_a_body, {"I2"}),
+    Planted(mistakes.retry_of_what_has_completed, scenes.cancel_beside_a_body, {"I3", "I8"}),
+    Planted(mistakes.claim_of_what_is_paused, scenes.pause_of_what_nobody_runs, {"I2"}),
     Planted(mistakes.finish_apart_from_the_last_task, scenes.death_in_the_last_turn, {"I6"}),
     Planted(mistakes.acknowledgement_before_the_commit, scenes.death_before_a_start, {"I1"}),
     Planted(mistakes.doubled_list_element, scenes.plain_run, {"I9"}),
@@ -44,7 +49,9 @@ PLANTED = [
 
 
 def history_of(site: Site, interruptions: int) -> History:
-    return History(read_tables(site.url), site.journal.read(), interruptions, EXPECTED)
+    tables = read_tables(site.url)
+    verbs = Counter(event.execution for event in tables.happenings if event.kind in STEERED)
+    return History(tables, site.journal.read(), interruptions, EXPECTED, verbs=verbs)
 
 
 @pytest.mark.parametrize("scene", sorted({case.scene.__name__ for case in PLANTED}))
@@ -53,7 +60,9 @@ def test_a_scene_is_right_as_long_as_nothing_is_planted(scene: str, tmp_path: Pa
     assert violations(history_of(site, getattr(scenes, scene)(site))) == []
 
 
-@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.mistake.__name__)
+@pytest.mark.parametrize(
+    "planted", PLANTED, ids=lambda planted: f"{planted.mistake.__name__}, {planted.scene.__name__}"
+)
 def test_a_planted_mistake_is_found(
     planted: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
