@@ -101,10 +101,11 @@ class Folder:
                 process.kill()
 
     @contextmanager
-    def terminal(self, *arguments: str) -> Iterator[pexpect.spawn]:
+    def terminal(self, *arguments: str, columns: int = COLUMNS) -> Iterator[pexpect.spawn]:
         """The command on a pseudo-terminal."""
         child = pexpect.spawn(
-            PROGRAM, list(arguments), cwd=self.path, env=self.environment, dimensions=(LINES, COLUMNS),
+            PROGRAM, list(arguments), cwd=self.path, dimensions=(LINES, columns),
+            env=self.environment | {"COLUMNS": str(columns)},
             encoding="utf-8", timeout=PATIENCE_SECONDS,
             preexec_fn=_heed_ctrl_c,
         )  # fmt: skip

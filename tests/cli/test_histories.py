@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+from tests.cli.conftest import rest_of
 
 
 def test_explain_says_why_and_which_command_helps(shell, ended, waiting):
@@ -32,6 +35,13 @@ def test_the_history_is_told_in_order(shell, ended):
     document = shell.json("history", ended[1])
     assert [record["kind"] for record in document["history"]] == kinds
     assert document["history"][0].keys() == {"number", "at", "kind", "task", "attempt", "text", "details"}
+
+
+def test_a_narrow_terminal_shows_all_of_a_history(folder):
+    id = json.loads(folder.run("run", "etl.py", "--json").stdout)["execution_id"]
+    with folder.terminal("history", id, columns=40) as child:
+        shown = rest_of(child)
+    assert "task 'extract', attempt 1, completed" in shown.replace("\r\n", "\n")
 
 
 def test_a_diff_says_where_two_executions_part_and_ends_with_1(shell, ended):

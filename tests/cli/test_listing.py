@@ -138,9 +138,7 @@ def test_on_a_terminal_it_is_a_table_in_colour_that_never_cuts_an_id(folder):
     (line,) = [line for line in plain(shown).splitlines() if "Failed" in line]
     assert re.match(r"[0-9a-f-]{36} ", line)
     assert len(line) <= 100
-    folder.environment["COLUMNS"] = "80"
-    with folder.terminal("list") as child:
-        child.setwinsize(24, 80)
+    with folder.terminal("list", columns=80) as child:
         header, line = plain(rest_of(child)).split("\n")[:2]
     assert header.split() == ["execution", "workflow", "status", "created", "(UTC)"]
     assert re.fullmatch(r"[0-9a-f-]{36}  etl       Failed  [0-9-]+ [0-9:]{8}", line.strip())

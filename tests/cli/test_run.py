@@ -27,6 +27,23 @@ with cloaca.WorkflowBuilder("risky"):
         context["tries"] = handle.attempt
 """
 
+FAILS_ONCE = """
+import os
+import cloaca
+
+with cloaca.WorkflowBuilder("once"):
+
+    @cloaca.task
+    def before(context):
+        print("before runs")
+
+    @cloaca.task(dependencies=[before])
+    def fails(context):
+        if not os.path.exists("tried"):
+            open("tried", "w").close()
+            raise OSError("the disk is away")
+"""
+
 
 def test_a_file_runs_to_its_end_with_a_line_for_each_task_and_the_result_as_a_table(folder):
     done = folder.run("run", "etl.py", "etl")
@@ -112,9 +129,32 @@ def test_a_failed_execution_exits_with_1_and_says_what_failed_and_what_to_type(f
     assert "task after skipped: upstream failed: 'burn'" in done.stdout
     assert re.search(r"task flaky failed in [\d.]+ s: ConnectionError: no route", done.stdout)
     assert re.search(r"task flaky completed \(attempt 2\) in", done.stdout)
-    assert re.search(r"^burn +ValueError +\[red\].* risky.py:8 *$", done.stdout, re.MULTILINE)
+    failure = "\n".join(
+        [
+            "",
+            r"task burn failed in attempt 1: ValueError: [red] \x1b[2J hot",
+            "    very",
+            f"  {folder.path}/risky.py:8 in burn",
+            "",
+        ]
+    )
+    assert failure in done.stdout
     assert """  cloaca run risky.py risky --db sqlite:///cloaca.db --context '{"a b": 1}'\n""" in done.stdout
-    assert re.search(r"  cloaca run risky.py risky --db \S+ --resume [0-9a-f-]{36}\n", done.stdout)
+    assert re.search(
+        r"^  cloaca run risky.py risky --db \S+ --resume [0-9a-f-]{36}$", done.stdout, re.MULTILINE
+    )
+
+
+def test_what_a_failed_run_says_to_type_runs_what_failed_and_nothing_that_completed(folder):
+    folder.write("once.py", FAILS_ONCE)
+    failed = folder.run("run", "once.py", "--db", "sqlite:///once.db")
+    assert failed.returncode == 1
+    typed = re.search(r"keep what did:\n  (cloaca retry .* && cloaca run .*)\n", failed.stdout)[1]
+    retry, resume = (command.split()[1:] for command in typed.split(" && "))
+    assert folder.run(*retry).returncode == 0
+    again = folder.run(*resume)
+    assert again.returncode == 0
+    assert (failed.stdout + again.stdout).count("before runs") == 1
 
 
 def test_json_of_a_failed_execution_holds_its_errors(folder):

@@ -55,7 +55,9 @@ def test_what_has_ended_already_is_shown_with_what_to_type_next(shell, ended):
     done = shell.done("watch", ended[1], status=1)
     assert done.stdout.startswith(f"execution {ended[1]} of workflow etl has ended already\n\nFailed in ")
     assert f"Run again what failed:\n  cloaca retry {ended[1]}\n" in done.stdout
-    assert re.search(r"load +ValueError +on purpose +invoked.py:\d+", done.stdout)
+    assert re.search(
+        r"\ntask load failed in attempt 1: ValueError: on purpose\n  \S+invoked.py:\d+ in load\n", done.stdout
+    )
     assert shell.run("watch", ended[0]).count("Completed in") == 1
 
 

@@ -17,14 +17,17 @@ def print_table(stream: TextIO, header: Row, rows: Sequence[Row], *, wraps: bool
     """Print rows below their header; a terminal that is narrow shows fewer columns.
 
     Args:
-        wraps: Whether the last column may take several lines on a terminal, or is cut there.
+        wraps: Whether the last column is what the table is for: it takes several lines on a terminal and is never left
+            out, where otherwise it is cut.
     """
     if is_live_terminal(stream):
         from cloaca.cli.tables import console_on, grid  # noqa: PLC0415 - rich is loaded where it is used
 
         console = console_on(stream)
-        console.print(grid(header, rows, width=console.width, wraps=wraps))
-        return
+        table = grid(header, rows, width=console.width, wraps=wraps)
+        if not wraps or len(table.columns) == len(header):
+            console.print(table)
+            return
     stream.writelines(f"{line}\n" for line in aligned([header, *rows]))
 
 

@@ -8,15 +8,15 @@ from typing import TextIO
 
 from cloaca.cli.columns import print_pairs, print_table
 from cloaca.cli.database import command_for
+from cloaca.cli.failures import failed_tasks, failure_lines
+from cloaca.cli.outcome import conflict_lines
 from cloaca.cli.output import is_live_terminal
-from cloaca.cli.places import user_frame
 from cloaca.cli.progress import duration, foremost, summary
-from cloaca.cli.wording import counted, duration_text, moment_text, printable, shortened, value_text
+from cloaca.cli.wording import counted, duration_text, moment_text, shortened, value_text
 from cloaca.insights import ExecutionRecord, TaskRecord
 from cloaca.model.states import Status, TaskStatus
 
 _MOST_TASKS = 200
-_MOST_FAILURES = 10
 _INPUT = "input"
 
 
@@ -31,8 +31,8 @@ def print_execution(record: ExecutionRecord, stream: TextIO, *, url: str, with_v
         _print_tasks(record, stream)
     if record.context.data:
         _print_context(record, stream, with_values=with_values)
-    for task in _failed(record)[:_MOST_FAILURES]:
-        stream.writelines(f"{line}\n" for line in _failure_lines(task))
+    stream.writelines(f"{line}\n" for line in conflict_lines(record))
+    stream.writelines(f"{line}\n" for line in failure_lines(record))
     if commands := list(next_commands(record, url)):
         stream.write("\nnext\n")
         stream.writelines(f"  {command}  # {what}\n" for command, what in commands)
@@ -99,28 +99,15 @@ def _print_context(record: ExecutionRecord, stream: TextIO, *, with_values: bool
         stream.write(f"context  {counted(len(data), 'key')}: {shortened(keys)}\n")
 
 
-def _failed(record: ExecutionRecord) -> list[TaskRecord]:
-    return [task for task in record.tasks.values() if task.status is TaskStatus.FAILED]
-
-
-def _failure_lines(task: TaskRecord) -> Iterator[str]:
-    yield ""
-    if task.error is None:
-        yield f"task {task.id} failed: {printable(task.reason or 'nothing is known of it')}"
-        return
-    yield f"task {task.id} failed in attempt {len(task.attempts)}: {shortened(str(task.error), most=2000)}"
-    if (frame := user_frame(task.error.traceback)) is not None:
-        yield f"  {printable(frame.file)}:{frame.line} in {printable(frame.function)}"
-        if frame.source:
-            yield f"    {printable(frame.source)}"
-
-
 def next_commands(record: ExecutionRecord, url: str) -> Iterator[tuple[str, str]]:
     """Commands that people type next, each with what it does."""
     id = record.execution_id
     if record.status in (Status.FAILED, Status.CANCELLED):
-        yield command_for(url, "retry", id), "run again what failed" if _failed(record) else "go on with it"
-    if failed := _failed(record):
+        yield (
+            command_for(url, "retry", id),
+            "run again what failed" if failed_tasks(record) else "go on with it",
+        )
+    if failed := failed_tasks(record):
         yield (
             command_for(url, "fork", id, failed[0].id),
             "a new execution from this task, with --set KEY=JSON",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TextIO
 
+from cloaca.cli.failures import failure_lines
 from cloaca.cli.wording import duration_text, printable
-from cloaca.insights import ConflictRecord, ExecutionRecord
+from cloaca.insights import ExecutionRecord
 from cloaca.model.states import Status
 
 _MOST_CONFLICTS = 5
@@ -13,25 +15,29 @@ _MOST_CONFLICTS = 5
 
 def print_outcome(record: ExecutionRecord, stream: TextIO, *, next_commands: list[tuple[str, str]]) -> None:
     """Print the status, the context, and where it failed the failures and what can be typed next."""
-    from cloaca.cli.tables import console_on, context_table, failure_table  # noqa: PLC0415 - rich, where it is used
+    from cloaca.cli.tables import console_on, context_table  # noqa: PLC0415 - rich, where it is used
 
     console = console_on(stream)
     stream.write(f"\n{_headline(record)}\n")
-    if record.status is Status.FAILED:
-        console.print(failure_table(record.tasks))
+    if record.status is not Status.COMPLETED:
+        stream.writelines(f"{line}\n" for line in failure_lines(record))
     if data := record.context.data:
         stream.write("\n")
         console.print(context_table(data))
-    stream.writelines(_conflict_line(conflict) for conflict in record.conflicts[:_MOST_CONFLICTS])
+    stream.writelines(f"{line}\n" for line in conflict_lines(record))
     if record.status is not Status.COMPLETED:
         stream.write("\n")
         stream.writelines(f"{why}:\n  {command}\n" for why, command in next_commands)
     stream.flush()
 
 
-def _conflict_line(conflict: ConflictRecord) -> str:
-    path = printable(".".join(conflict.path))
-    return f"{path}: {conflict.kept} overwrote what {conflict.lost} wrote beside it\n"
+def conflict_lines(record: ExecutionRecord) -> Iterator[str]:
+    """Where tasks that knew nothing of each other wrote one key."""
+    for conflict in record.conflicts[:_MOST_CONFLICTS]:
+        path = printable(".".join(conflict.path))
+        yield f"{path}: {conflict.kept} overwrote what {conflict.lost} wrote beside it"
+    if len(record.conflicts) > _MOST_CONFLICTS:
+        yield f"and {len(record.conflicts) - _MOST_CONFLICTS:,} more: --json has all"
 
 
 def _headline(record: ExecutionRecord) -> str:

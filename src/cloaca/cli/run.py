@@ -14,7 +14,15 @@ import click
 
 from cloaca.cli import interrupts
 from cloaca.cli.context import read_context
-from cloaca.cli.database import check_exists, database_option, is_kept, opened, option_for, without_password
+from cloaca.cli.database import (
+    check_exists,
+    command_for,
+    database_option,
+    is_kept,
+    opened,
+    option_for,
+    without_password,
+)
 from cloaca.cli.display import Display, display_on
 from cloaca.cli.documents import execution_document, print_document
 from cloaca.cli.exits import COMPLETED, FAILED, Refused
@@ -164,8 +172,18 @@ def _print(order: Order, record: ExecutionRecord, stream: TextIO, *, as_object: 
     if as_object:
         print_document(stream, execution_document(record))
         return
+    print_outcome(record, stream, next_commands=list(_next_commands(order, record)))
+
+
+def _next_commands(order: Order, record: ExecutionRecord) -> Iterator[tuple[str, str]]:
+    id = record.execution_id
     named = replace(order, workflow=record.workflow_name)
-    commands = [("Start another execution", named.command(resume=None))]
+    again = named.command(resume=id)
     if is_kept(order.url):
-        commands.append(("See this one again", named.command(resume=record.execution_id)))
-    print_outcome(record, stream, next_commands=commands)
+        # Nobody else may be there to run it.
+        yield (
+            "Run again what did not complete, and keep what did",
+            f"{command_for(order.url, 'retry', id)} && {again}",
+        )
+        yield "See this one again", again
+    yield "Start another execution", named.command(resume=None)

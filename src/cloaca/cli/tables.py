@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TextIO
@@ -13,11 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cloaca.cli.ids import is_id
-from cloaca.cli.places import user_frame
 from cloaca.cli.progress import duration, foremost, summary
 from cloaca.cli.wording import duration_text, printable, shortened, value_text
 from cloaca.insights import ExecutionRecord, TaskRecord
-from cloaca.model.execution import Failure
 from cloaca.model.states import TaskStatus
 
 _STYLES = {
@@ -33,7 +30,6 @@ _LEAST = 12
 """Characters of a last column that is worth showing."""
 
 _MOST_KEYS = 50
-_MOST_FAILURES = 10
 
 
 def console_on(stream: TextIO) -> Console:
@@ -138,25 +134,3 @@ def context_table(context: Mapping[str, Any]) -> RenderableType:
     if len(context) <= _MOST_KEYS:
         return table
     return Group(table, Text(f"and {len(context) - _MOST_KEYS:,} more: --json prints all", style="dim"))
-
-
-def failure_table(tasks: Mapping[str, TaskRecord]) -> RenderableType:
-    """The tasks that failed: what each raised, with which message, and where."""
-    failed = [task for task in tasks.values() if task.status is TaskStatus.FAILED]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("failed task", "type", "message", "where"):
-        table.add_column(column, overflow="fold")
-    for task in failed[:_MOST_FAILURES]:
-        error = task.error or Failure("", task.reason or "", "")
-        table.add_row(
-            Text(task.id), Text(printable(error.type)), Text(shortened(error.message)), Text(_place(error))
-        )
-    if len(failed) <= _MOST_FAILURES:
-        return table
-    return Group(table, Text(f"and {len(failed) - _MOST_FAILURES:,} more: --json prints all", style="dim"))
-
-
-def _place(error: Failure) -> str:
-    """The file and line that raised, of the user's own code."""
-    frame = user_frame(error.traceback)
-    return printable(f"{os.path.basename(frame.file)}:{frame.line}") if frame else ""
