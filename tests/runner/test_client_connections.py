@@ -140,7 +140,7 @@ def test_whoever_waits_is_told_of_the_end_of_the_client(client, monkeypatch):
 
     def wait():
         with pytest.raises(
-            cloaca.RunnerError, match="the client was closed: the execution goes on, ask another"
+            cloaca.RunnerError, match="the client was closed: the execution continues, ask another"
         ):
             handle.result()
         told.append(True)

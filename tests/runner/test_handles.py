@@ -48,7 +48,7 @@ def test_waiting_says_whether_it_has_ended(runner, gate):
 def test_a_wait_that_is_over_raises_and_the_execution_goes_on(runner, gate):
     handle = runner.start("gated")
     with pytest.raises(
-        cloaca.WorkflowTimeoutError, match=r"'gated' has not ended after 0.01 s: it goes on"
+        cloaca.WorkflowTimeoutError, match=r"'gated' has not ended after 0.01 s: it continues to run"
     ) as timed:
         handle.result(timeout=0.01)
     assert isinstance(timed.value, TimeoutError)

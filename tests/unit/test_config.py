@@ -210,4 +210,4 @@ def test_logging_is_silent_until_a_runner_enables_it():
 )
 def test_a_bound_on_executions_that_would_bind_is_said_to_have_no_effect(settings, warns, caplog):
     logs.warn_of_no_bound(logging.getLogger("cloaca"), Config(**settings))
-    assert ("does not bound executions" in caplog.text) is warns
+    assert ("does not limit executions" in caplog.text) is warns

@@ -23,21 +23,21 @@ from cloaca.runner.waiting import POLL_SECONDS, check_no_loop
 
 @suggests_keywords
 class Client(Executions, Schedules):
-    """Starts, finds and awaits the executions of a database that runners elsewhere work on.
+    """Starts, finds and awaits executions in a database that runners in other processes work on.
 
-    It runs nothing itself, and workflows need not be registered or importable in its process: the runner that claims
-    an execution first decides with which tasks and dependencies it goes on. A name that no runner knows waits.
+    A client runs nothing itself, and workflows need not be registered or importable in its process. The tasks and
+    dependencies of an execution are chosen by the runner that claims it first. If no runner knows its workflow, it waits.
 
-    Nothing is connected until the first use, which also makes the tables where there are none. From then on it holds
-    one connection, and from the first wait on a second that listens. Any number of threads may share a client.
+    The client connects on first use, and creates the tables if there are none. It then holds one connection, and from the
+    first wait on a second one that listens for notifications. Any number of threads may share a client.
 
     Args:
-        database_url: As for ``DefaultRunner``, but not in memory.
-        schema: Of a PostgreSQL database: where the tables lie, ``cloaca`` without one.
-        encoders: What to do with values that are not JSON, as in ``DefaultRunnerConfig``.
+        database_url: As for ``DefaultRunner``, except that it cannot be in memory.
+        schema: The PostgreSQL schema that holds the tables; ``cloaca`` by default.
+        encoders: How to store values that are not JSON, as in ``DefaultRunnerConfig``.
 
     Raises:
-        InvalidDatabaseUrl: The URL has no known form.
+        InvalidDatabaseUrl: The URL is malformed or of an unknown kind.
         ConfigurationError: The database is in memory, where no runner would see what is started.
 
     Example:
@@ -86,21 +86,21 @@ class Client(Executions, Schedules):
         idempotency_key: str | None = None,
         connection: Any = None,
     ) -> ExecutionHandle:
-        """Start an execution and return once it is durable: from then on a runner that knows the workflow will run it.
+        """Start an execution and return once it is durable: a runner that knows the workflow will run it.
 
-        Runners on PostgreSQL are told at once, those on a SQLite file look about once a second.
+        On PostgreSQL runners are notified at once; on a SQLite file they look about once a second.
 
         Args:
-            workflow: Its name, or what was built.
-            idempotency_key: The same key gives the same execution of a workflow, in any process, also after a crash.
-            connection: A ``psycopg.Connection`` or ``sqlite3.Connection`` to this database. The start then joins its
+            workflow: A name or a built workflow.
+            idempotency_key: The same key always refers to the same execution of a workflow, in any process, even after a crash.
+            connection: A ``psycopg.Connection`` or ``sqlite3.Connection`` to this database. The start becomes part of its
                 transaction: the execution exists if and only if that commits.
 
         Raises:
-            WorkflowValidationError: No workflow can have this name, or the context is not what the workflow declares,
-                which is known only where it is given itself.
-            IdempotencyError: The key was used with another input, or cannot be one.
-            TypeError: A value of the context cannot be stored.
+            WorkflowValidationError: The name is not a valid workflow name, or the context does not match what the workflow
+                declares, which is checked only if a built workflow is given.
+            IdempotencyError: The key was used with another input, or is not valid.
+            TypeError: A value in the context cannot be stored.
             RunnerError: Called on an event loop (use ``start_async``), in a forked child, or after ``close``.
             DatabaseError: The start could not be stored.
         """
@@ -122,7 +122,7 @@ class Client(Executions, Schedules):
         return await asyncio.to_thread(self._start, workflow, context, idempotency_key, None)
 
     def start_many(self, workflow: str | Workflow, contexts: Iterable[Input]) -> list[ExecutionHandle]:
-        """Start one execution for each context, all in one transaction: all of them exist or none.
+        """Start one execution for each context in a single transaction: either all of them exist or none.
 
         Raises:
             WorkflowValidationError, TypeError, RunnerError, DatabaseError: As for ``start``.
@@ -134,14 +134,14 @@ class Client(Executions, Schedules):
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def result(self, execution_id: str, timeout: float | None = None) -> WorkflowResult:
-        """Wait for the end of an execution, whoever started it.
+        """Wait until an execution ends, whoever started it.
 
         Args:
-            timeout: Seconds to wait at most; ``None`` waits as long as it takes.
+            timeout: The longest time to wait, in seconds; ``None`` waits without limit.
 
         Raises:
-            ExecutionNotFoundError: There is none of this id, or not any more.
-            WorkflowTimeoutError: It has not ended by then; it goes on.
+            ExecutionNotFoundError: No execution has this id, or it was removed.
+            WorkflowTimeoutError: It has not ended within the timeout; it continues to run.
             RunnerError: Called on an event loop (use ``result_async``), or the client was closed.
         """
         check_no_loop("result", "await result_async(...)")
@@ -154,7 +154,7 @@ class Client(Executions, Schedules):
         return await (await asyncio.to_thread(self.get_handle, execution_id))
 
     def wait(self, execution_id: str, timeout: float | None = None) -> bool:
-        """Wait for the end of an execution; false if it has not come within so many seconds.
+        """Wait until an execution ends; false if it has not ended within ``timeout`` seconds.
 
         Raises:
             ExecutionNotFoundError, RunnerError: As for ``result``.
@@ -166,7 +166,7 @@ class Client(Executions, Schedules):
         with self._lock:
             is_told = not self._closed and self._store.listen(self._notice)
         if is_told:
-            # What ends before somebody listens is announced to nobody.
+            # An end that comes before anyone listens is announced to nobody.
             self._listens.wait(POLL_SECONDS)
         self._store.watch(execution_id)
 
@@ -186,13 +186,13 @@ class Client(Executions, Schedules):
                 self._prepared = True
 
     def close(self) -> None:
-        """Close the connections; whoever waits is told, and what was started goes on. Safe to call again."""
+        """Close the connections. Waiting callers get an error, and executions continue. It is safe to call this again."""
         if self._process != os.getpid():
             return
         with self._lock:
             self._closed = True
         self._completions.close(
-            RunnerError("the client was closed: the execution goes on, ask another client for its result")
+            RunnerError("the client was closed: the execution continues, ask another client for its result")
         )
         self._store.close()
 

@@ -46,7 +46,7 @@ def _is_tracing(value: Any) -> bool:
 
 
 def _one_of(*choices: str) -> tuple[str, Callable[[Any], bool]]:
-    """A setting that is one of these texts: its rule, and whether a value keeps it."""
+    """A setting with a fixed set of values: its rule, and the check of a value."""
     named = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
     return named, lambda value: isinstance(value, str) and value in choices
 
@@ -108,56 +108,56 @@ ALIASES = {
 
 
 class DefaultRunnerConfig:
-    """How a runner works; every setting is a keyword of the constructor and an attribute.
+    """The settings of a runner. Each is a keyword argument of the constructor, and an attribute.
 
-    A runner reads them when it is made: what is set later is for the next one.
+    A runner reads its settings when it is created; later changes affect only runners created afterwards.
 
-    - ``max_concurrent_tasks`` (4): sync bodies at once.
-    - ``max_concurrent_async_tasks`` (1000): async bodies at once.
-    - ``task_timeout_seconds`` (300): for tasks that say nothing of their own.
-    - ``workflow_timeout_seconds`` (None): from an execution's start to its end; ``pipeline_timeout_seconds`` is the
-      same.
-    - ``retry_attempts`` (0): retries of tasks that say nothing of their own.
-    - ``enable_recovery`` (True): take over what dead runners have left.
-    - ``on_version_change`` ("continue"): what becomes of an execution that was started under another version of its
-      workflow, with the same tasks and dependencies. ``"continue"`` runs it with the code that is here; ``"wait"``
-      leaves it to a runner that has the version it was started under, and its record's ``waiting_for`` says so.
-    - ``crash_limit`` (3): how often a task may bring its process down while it runs alone.
-    - ``shutdown_timeout_seconds`` (30): how long ``shutdown`` waits for bodies that run.
-    - ``heartbeat_seconds`` (10): how often a runner writes at least, so that others see that it lives.
-    - ``lease_seconds`` (60): how long a runner may be silent until others take over what it owns, where nothing else
-      proves its death. Give all runners of a database the same two.
-    - ``window`` (10,000): executions held in memory; the others wait in the database.
-    - ``enable_cron_scheduling`` (True): fire schedules and ask triggers; another runner may, where this one does not.
-    - ``cron_poll_interval_seconds`` (30): how late a schedule that another process has registered or changed is noticed
-      at most. It holds up no fire: a runner sleeps until the next instant.
-    - ``cron_max_catchup_executions`` (100, at most 1000): how many instants of a schedule that were missed are fired at
-      once, the latest.
+    - ``max_concurrent_tasks`` (4): how many sync bodies run at once.
+    - ``max_concurrent_async_tasks`` (1000): how many async bodies run at once.
+    - ``task_timeout_seconds`` (300): the timeout of tasks that set none.
+    - ``workflow_timeout_seconds`` (None): the time from an execution's start to its end;
+      ``pipeline_timeout_seconds`` is an alias.
+    - ``retry_attempts`` (0): the retries of tasks that set no retry options.
+    - ``enable_recovery`` (True): take over the executions of dead runners.
+    - ``on_version_change`` ("continue"): what to do with an execution that was started under another version of its
+      workflow, with the same tasks and dependencies. ``"continue"`` runs it with the current code; ``"wait"``
+      leaves it to a runner with the version it was started under, as ``waiting_for`` in its record then says.
+    - ``crash_limit`` (3): how often a task may crash its process while it runs alone.
+    - ``shutdown_timeout_seconds`` (30): how long ``shutdown`` waits for running bodies.
+    - ``heartbeat_seconds`` (10): the longest time between two writes of a runner, by which others see that it is alive.
+    - ``lease_seconds`` (60): how long a runner may be silent before others take over its executions, if nothing else
+      proves it dead. All runners of a database should have the same heartbeat and lease.
+    - ``window`` (10,000): how many executions are held in memory; the rest wait in the database.
+    - ``enable_cron_scheduling`` (True): fire schedules and poll triggers. If it is off, other runners may still do so.
+    - ``cron_poll_interval_seconds`` (30): how soon a schedule that another process has registered or changed is noticed,
+      at the latest. It does not delay firing: a runner sleeps until the next scheduled time.
+    - ``cron_max_catchup_executions`` (100, at most 1000): how many missed runs of a schedule are caught up at once, the
+      latest ones.
     - ``cron_enable_recovery`` (True), ``cron_recovery_interval_seconds`` (300), ``cron_lost_threshold_minutes`` (10),
-      ``cron_max_recovery_age_seconds`` (86,400), ``cron_max_recovery_attempts`` (3): without effect. A fire and the start
-      of its execution are one transaction, so that none is lost between the two and there is nothing to recover.
-    - ``encoders`` (None): what to do with values that are not JSON, such as ``{datetime: datetime.isoformat}``.
-    - ``scheduler_poll_interval_ms`` (100): the least time between two looks at what other processes have left or
-      started. Looks come every 1.25 s, so that only more than that, for a database with many runners, changes anything,
-      up to a quarter of ``lease_seconds``. Nothing of this process ever waits for a look.
-    - ``retention_days`` (None): remove what has ended so many days ago, about once a minute; ``None`` keeps it.
-    - ``retention_executions`` (None): remove what has ended before the newest so many were started, a minute after its
-      end; ``None`` keeps all. What is open is never removed, whatever its age; see ``prune``.
-    - ``db_pool_size`` (10), or ``connection_pool_size``: has no effect. A runner holds three connections at most,
-      however many threads share it: one writes, one reads, one listens.
-    - ``max_concurrent_workflows`` (5): has no effect. Executions share the slots of ``max_concurrent_tasks`` in turn, and
-      ``window`` bounds how many are held; the log warns where a smaller number than both is asked for.
+      ``cron_max_recovery_age_seconds`` (86,400), ``cron_max_recovery_attempts`` (3): no effect. A fire and the start of
+      its execution are one transaction, so nothing is lost between the two and there is nothing to recover.
+    - ``encoders`` (None): how to store values that are not JSON, such as ``{datetime: datetime.isoformat}``.
+    - ``scheduler_poll_interval_ms`` (100): the shortest time between two checks for what other processes have left or
+      started. Checks come every 1.25 s, so only larger values have an effect, up to a quarter of ``lease_seconds``; they
+      relieve a database with many runners. Executions started in this process never wait for a check.
+    - ``retention_days`` (None): remove executions that ended this many days ago, about once a minute; ``None`` keeps them.
+    - ``retention_executions`` (None): remove ended executions started before the newest this many, at the earliest a
+      minute after their end; ``None`` keeps all. Unfinished executions are never removed, whatever their age; see ``prune``.
+    - ``db_pool_size`` (10), or ``connection_pool_size``: no effect. A runner holds at most three connections, however
+      many threads share it: one writes, one reads, one listens.
+    - ``max_concurrent_workflows`` (5): no effect. Executions share the slots of ``max_concurrent_tasks`` in turn, and
+      ``window`` limits how many are held. If it is set lower than both, a warning is logged.
     - ``enable_logging`` (True): ``False`` silences the logger ``cloaca`` in the whole process, errors included.
-    - ``log_level`` ("INFO"): of the logger ``cloaca``, in the whole process; ``"INFO"`` leaves it as ``logging`` has
-      it. No handler is installed: without one Python prints warnings and errors to stderr.
-    - ``metrics`` (False): keep metrics for Prometheus, with ``True`` in the default registry of ``prometheus_client``;
-      needs the extra ``prometheus``.
-    - ``tracing`` (False): make a span of each execution and each attempt, with ``True`` by the global tracer provider of
-      OpenTelemetry; needs the extra ``opentelemetry``.
+    - ``log_level`` ("INFO"): the level of the logger ``cloaca`` in the whole process; ``"INFO"`` leaves it unchanged.
+      No handler is installed: without one, Python prints warnings and errors to stderr.
+    - ``metrics`` (False): keep metrics for Prometheus; ``True`` uses the default registry of ``prometheus_client``.
+      Needs the extra ``prometheus``.
+    - ``tracing`` (False): create a span for each execution and each attempt; ``True`` uses the global tracer provider of
+      OpenTelemetry. Needs the extra ``opentelemetry``.
 
     Raises:
-        ConfigurationError: A name that does not exist, with the nearest that does, or a value that cannot be; by the
-            constructor and by every assignment.
+        ConfigurationError: The setting does not exist (the message names the closest one), or its value is not valid;
+            raised by the constructor and by every assignment.
 
     Example:
         >>> DefaultRunnerConfig(max_concurrent_tasks=8).max_concurrent_tasks
@@ -226,7 +226,7 @@ class DefaultRunnerConfig:
         raise AttributeError(_unknown(name))
 
     def to_dict(self) -> dict[str, Any]:
-        """All settings by name, aliases included; the constructor takes what it returns."""
+        """All settings by name, aliases included; the constructor accepts the result."""
         settings = {name: getattr(self, name) for name in SETTINGS}
         return settings | {alias: settings[name] for alias, name in ALIASES.items()}
 
@@ -236,11 +236,11 @@ class DefaultRunnerConfig:
 
     @property
     def removes_old(self) -> bool:
-        """Whether what has ended is removed at some time."""
+        """Whether old executions are removed automatically."""
         return self.retention_days is not None or self.retention_executions is not None
 
     def engine_settings(self) -> EngineSettings:
-        """What the engine needs of it."""
+        """The part of the settings that the engine needs."""
         return EngineSettings(
             window=self.window,
             task_timeout_seconds=float(self.task_timeout_seconds),
@@ -258,10 +258,10 @@ class DefaultRunnerConfig:
 
 
 def checked_timeout(timeout: Any) -> float | None:
-    """The seconds to wait at most, or ``None`` for as long as it takes.
+    """The timeout in seconds, or ``None`` to wait without limit.
 
     Raises:
-        ConfigurationError: It is no time.
+        ConfigurationError: It is not a valid timeout.
     """
     if timeout is None or (type(timeout) is float and timeout == math.inf) or _is_seconds(timeout, zero=True):
         return cast("float | None", timeout)
@@ -269,7 +269,7 @@ def checked_timeout(timeout: Any) -> float | None:
 
 
 def _checked_name(typed: str, value: Any) -> str:
-    """The name of a setting that may have this value, whether typed itself or as its alias."""
+    """The name of a setting, given itself or as its alias, if it may have this value."""
     name = ALIASES.get(typed, typed)
     setting = SETTINGS.get(name)
     if setting is None:

@@ -1,4 +1,4 @@
-"""The executions of one database, as runners and clients see them alike, wherever they run."""
+"""The executions in a database, as both runners and clients see them."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 @suggests_keywords
 class Executions(Steering):
-    """What can be asked about a database, and how executions are left there for whoever claims them.
+    """Queries about a database, and starting executions for whichever runner claims them.
 
     Args:
         is_live: Whether this process runs an execution.
         code_of: As for ``read_record``.
-        limit_of: The time limits of tasks, as far as they are known here.
-        watch: Asks whoever runs an execution to announce its end; without one the store is asked itself.
+        limit_of: The timeouts of tasks, where they are known here.
+        watch: Asks whoever runs an execution to announce its end; defaults to ``Store.watch``.
     """
 
     _noun: ClassVar[str]
@@ -75,15 +75,15 @@ class Executions(Steering):
 
     @cached_property
     def _insights(self) -> Insights:
-        from cloaca.insights.service import Insights  # noqa: PLC0415 - records are loaded by those who read them
+        from cloaca.insights.service import Insights  # noqa: PLC0415 - needed only to read records
 
         return Insights(self._store, code_of=self._code_of, limit_of=self._limit_of, now=self._now)
 
     def get_execution(self, execution_id: str) -> ExecutionRecord:
-        """All that is stored of an execution.
+        """Everything that is stored about an execution.
 
         Raises:
-            ExecutionNotFoundError: There is none of this id.
+            ExecutionNotFoundError: No execution has this id.
         """
         self._before_use()
         return self._insights.get_execution(execution_id)
@@ -99,7 +99,7 @@ class Executions(Steering):
         """Executions, newest first.
 
         Args:
-            after: The id of the last execution of the page before.
+            after: The id of the last execution on the previous page.
         """
         self._before_use()
         return self._insights.list_executions(
@@ -107,42 +107,42 @@ class Executions(Steering):
         )
 
     def get_history(self, execution_id: str) -> list[HistoryRecord]:
-        """What happened to an execution, in order: starts and ends of it and of its attempts, and what people did to it.
+        """What happened to an execution, in order: its starts and ends, those of its attempts, and how it was steered.
 
-        What is stored under one change of hands or one act of steering comes after what was stored before it, whatever
-        the clocks of the machines said; no task comes before one that it depends on.
+        Entries are ordered by the changes of owner and the steering between them, whatever the clocks of the machines said;
+        no task comes before one that it depends on.
 
         Raises:
-            ExecutionNotFoundError: There is none of this id.
+            ExecutionNotFoundError: No execution has this id.
         """
         self._before_use()
         return self._insights.history(execution_id)
 
     def explain(self, execution_id: str) -> Explanation:
-        """Why an execution is not further: what it and each of its tasks wait for, and what helps.
+        """Why an execution is not making progress: what it and each of its tasks are waiting for, and what to do about it.
 
         Raises:
-            ExecutionNotFoundError: There is none of this id.
+            ExecutionNotFoundError: No execution has this id.
         """
         self._before_use()
         return self._insights.explain(execution_id)
 
     def diff(self, a: str, b: str) -> ExecutionDiff:
-        """Where two executions part: in their inputs, or the first task and key in topological order, and all others.
+        """Where two executions differ: first in their inputs or in the first task and key in topological order, then elsewhere.
 
-        What is stored is compared, numbers as they are written: 1 and 1.0 differ.
+        Stored values are compared as they are written: 1 and 1.0 differ.
 
         Raises:
-            ExecutionNotFoundError: There is none of one of the ids.
+            ExecutionNotFoundError: No execution has one of the ids.
         """
         self._before_use()
         return self._insights.diff(a, b)
 
     def find_ids(self, prefix: str, *, limit: int = 10) -> list[str]:
-        """The ids of executions that begin with a text, in order.
+        """The ids of executions that begin with ``prefix``, in order.
 
-        An id begins with the milliseconds of its start: its first 8 characters are shared by what was started within
-        about a minute.
+        An id begins with the time of its start in milliseconds. Executions started within about a minute share their first
+        8 characters.
 
         Example:
             >>> import cloaca
@@ -156,7 +156,7 @@ class Executions(Steering):
         return self._store.steering.ids_between(first, last, limit=limit) if first else []
 
     def list_runners(self) -> list[RunnerRecord]:
-        """The runners that work on this database, wherever they are, the oldest first."""
+        """The runners that work on this database, on any machine, oldest first."""
         self._before_use()
         return self._insights.runners()
 
@@ -166,22 +166,22 @@ class Executions(Steering):
         *,
         on_version_change: Literal["continue", "wait"] = "continue",
     ) -> UpgradePlan:
-        """What it would mean for the executions that have not ended if these workflows ran them from now on.
+        """What would happen to unfinished executions if these workflows ran them from now on.
 
-        Executions are read page by page: of those that change meanwhile it may tell what they were or what they are.
+        Executions are read page by page. If one changes meanwhile, the plan may describe it before or after the change.
 
         Args:
-            workflows: By the names under which they are registered.
-            on_version_change: As runners would be configured.
+            workflows: By registered name.
+            on_version_change: The setting that the runners will have.
         """
         self._before_use()
         return self._insights.plan(workflows, on_version_change=on_version_change)
 
     def get_handle(self, execution_id: str) -> ExecutionHandle:
-        """A handle on an execution that was started before, here or elsewhere.
+        """A handle for an execution that was started earlier, in this process or another.
 
         Raises:
-            ExecutionNotFoundError: There is none of this id.
+            ExecutionNotFoundError: No execution has this id.
         """
         record = self.get_execution(execution_id)
         return self._handle(record.execution_id, record.workflow_name)
@@ -211,7 +211,7 @@ class Executions(Steering):
     def _handles(
         self, workflow: str, executions: Sequence[NewExecution], existing: dict[str, Existing]
     ) -> list[ExecutionHandle]:
-        """A handle on each, or on the one that its idempotency key names already."""
+        """A handle for each execution, or for the earlier one with the same idempotency key."""
         handles = []
         for new in executions:
             earlier = existing.get(new.id)
@@ -223,7 +223,7 @@ class Executions(Steering):
     # -- checks ----------------------------------------------------------------------------------------------------
 
     def _before_use(self) -> None:
-        """Called first by each method and each handle; raises where nothing can be done here any more."""
+        """Called first by every method and handle; raises if this runner or client can no longer be used."""
         if self._process != os.getpid():
             raise RunnerError(
                 f"this {self._noun} belongs to process {self._process}, of which this one was forked: "
@@ -233,7 +233,7 @@ class Executions(Steering):
     # -- with ---------------------------------------------------------------------------------------------------------
 
     def _leave(self) -> None:
-        """What the end of a ``with`` block does."""
+        """What leaving a ``with`` block does."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -258,12 +258,12 @@ class Executions(Steering):
 
 
 def _named(workflow: str | Workflow) -> tuple[str, Workflow | None]:
-    """The name of what is to be started, and what it is where that is known."""
+    """The name of the workflow to start, and the workflow itself if it was given."""
     return checked_name(name_of(workflow)), workflow if isinstance(workflow, Workflow) else None
 
 
 def _row(workflow: str, new: NewExecution) -> StartRow:
-    """An execution that nobody owns; the first claim chooses its structure."""
+    """An execution without an owner; the first claim chooses its structure."""
     return StartRow(
         new.id, workflow, "", "", Status.PENDING.value, None, 0, new.input, new.idempotency_key, time.time(), None
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A started execution, as its starter holds it."""
+"""The handle for a started execution."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Verbs(Protocol):
-    """What can be done to an execution, and asked of it, by its id."""
+    """What a handle needs of a runner or client, by execution id."""
 
     def cancel(self, execution_id: str) -> None: ...
     def pause(self, execution_id: str) -> None: ...
@@ -35,9 +35,9 @@ class Verbs(Protocol):
 
 @suggests_keywords
 class ExecutionHandle:
-    """An execution that exists, whatever happens to this process from now on.
+    """A handle for an execution that is durable, whatever happens to this process.
 
-    ``handle.result()`` waits for its end from any thread, ``await handle`` from any event loop.
+    ``handle.result()`` waits in any thread, ``await handle`` on any event loop.
     """
 
     __slots__ = ("_execution_id", "_executions", "_waiting", "_workflow_name")
@@ -50,7 +50,7 @@ class ExecutionHandle:
 
     @property
     def execution_id(self) -> str:
-        """The id under which the database keeps it."""
+        """The id of the execution."""
         return self._execution_id
 
     @property
@@ -60,32 +60,32 @@ class ExecutionHandle:
 
     @property
     def status(self) -> Status:
-        """Its status now."""
+        """Its current status."""
         return self._waiting.status(self._execution_id)
 
     def result(self, timeout: float | None = None) -> WorkflowResult:
-        """Wait for the end; inside a body its slot is free meanwhile, as in ``execute``.
+        """Wait until the execution ends. If called in the body of a task, the body's slot is free during the wait.
 
         Args:
-            timeout: Seconds to wait at most; ``None`` waits as long as it takes.
+            timeout: The longest time to wait, in seconds; ``None`` waits without limit.
 
         Raises:
-            WorkflowTimeoutError: It has not ended by then; it goes on.
+            WorkflowTimeoutError: It has not ended within the timeout; it continues to run.
             ExecutionNotFoundError: It was removed, or the transaction that starts it has not committed.
-            RunnerError: The runner was shut down first, and the execution goes on in the next one; or this would
+            RunnerError: The runner was shut down first, and the next runner continues the execution; or the call would
                 block an event loop.
         """
         ended = self._ended("result", timeout)
         if ended is None:
             raise WorkflowTimeoutError(
-                f"execution {self._execution_id} of {self._workflow_name!r} has not ended after {timeout:g} s: it goes "
-                "on, ask for its result again",
+                f"execution {self._execution_id} of {self._workflow_name!r} has not ended after {timeout:g} s: it continues to "
+                "run, ask for its result again",
                 timeout_seconds=timeout,
             )
         return ended
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; false if it has not come within so many seconds.
+        """Wait until the execution ends; false if it has not ended within ``timeout`` seconds.
 
         Raises:
             ExecutionNotFoundError, RunnerError: As for ``result``.
@@ -93,35 +93,35 @@ class ExecutionHandle:
         return self._ended("wait", timeout) is not None
 
     def cancel(self) -> None:
-        """As ``DefaultRunner.cancel``."""
+        """See ``DefaultRunner.cancel``."""
         self._executions.cancel(self._execution_id)
 
     def pause(self) -> None:
-        """As ``DefaultRunner.pause``."""
+        """See ``DefaultRunner.pause``."""
         self._executions.pause(self._execution_id)
 
     def resume(self) -> None:
-        """As ``DefaultRunner.resume``."""
+        """See ``DefaultRunner.resume``."""
         self._executions.resume(self._execution_id)
 
     def retry(self) -> None:
-        """As ``DefaultRunner.retry``; wait for the end of the new round with ``result`` as before."""
+        """See ``DefaultRunner.retry``; ``result`` then waits for the end of the new round."""
         self._executions.retry(self._execution_id)
 
     def fork(self, from_task: str, context: Input = None) -> ExecutionHandle:
-        """As ``DefaultRunner.fork``: a handle on the new execution."""
+        """See ``DefaultRunner.fork``; returns a handle for the new execution."""
         return self._executions.fork(self._execution_id, from_task, context)
 
     def delete(self) -> None:
-        """As ``DefaultRunner.delete``."""
+        """See ``DefaultRunner.delete``."""
         self._executions.delete(self._execution_id)
 
     def get_history(self) -> list[HistoryRecord]:
-        """As ``DefaultRunner.get_history``."""
+        """See ``DefaultRunner.get_history``."""
         return self._executions.get_history(self._execution_id)
 
     def explain(self) -> Explanation:
-        """As ``DefaultRunner.explain``."""
+        """See ``DefaultRunner.explain``."""
         return self._executions.explain(self._execution_id)
 
     def _ended(self, method: str, timeout: float | None) -> WorkflowResult | None:

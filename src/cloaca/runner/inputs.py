@@ -1,4 +1,4 @@
-"""What an execution is started with: its context, its key, and what it means when the key is not new."""
+"""The input of an execution: its context, its idempotency key, and what to do if the key was used before."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Input = Context | Mapping[str, Any] | None
 def new_execution(
     context: Input, encoders: Any, idempotency_key: str | None = None, *, workflow: Workflow | None
 ) -> NewExecution:
-    """An execution to start, under a new id, with the defaults of what its context leaves out.
+    """An execution to start under a new id, with the declared defaults filled in.
 
     Args:
-        workflow: What it is of; without it nothing is known of what the input must be.
+        workflow: If given, the context is checked against the inputs that it declares.
 
     Raises:
-        IdempotencyError: The key is not a string, is empty or too long, or holds what cannot be stored.
-        TypeError: A value of the context cannot be stored.
-        WorkflowValidationError: The context is not what the workflow declares.
+        IdempotencyError: The key is not a string, is empty or too long, or contains characters that cannot be stored.
+        TypeError: A value in the context cannot be stored.
+        WorkflowValidationError: The context does not match what the workflow declares.
     """
     key = None if idempotency_key is None else _checked_key(idempotency_key)
     texts = input_of(context, encoders, workflow=workflow)
@@ -43,11 +43,11 @@ def new_executions(
     *,
     workflow: Workflow | None,
 ) -> list[NewExecution]:
-    """``new_execution`` for each context; what refuses one of several says which."""
+    """``new_execution`` for each context; with several contexts, an error says which of them it is about."""
     made: list[NewExecution] = []
     try:
         for context in contexts:
-            made.append(new_execution(context, encoders, idempotency_key, workflow=workflow))  # noqa: PERF401 - as far as it came
+            made.append(new_execution(context, encoders, idempotency_key, workflow=workflow))  # noqa: PERF401 - the error needs its length
     except Exception as error:
         if not isinstance(contexts, list) or len(contexts) > 1:
             error.add_note(f"it is context {len(made) + 1} of those to start, of which none is")
@@ -56,25 +56,25 @@ def new_executions(
 
 
 def input_of(context: Input, encoders: Any, *, workflow: Workflow | None) -> dict[str, str]:
-    """``texts_of`` with the defaults that the workflow declares.
+    """``texts_of`` with the workflow's declared defaults.
 
     Raises:
         TypeError: As for ``texts_of``.
-        WorkflowValidationError: The context is not what the workflow declares.
+        WorkflowValidationError: The context does not match what the workflow declares.
     """
     texts = texts_of(context, encoders)
     if workflow is None or not (params := workflow.params):
         return texts
-    from cloaca.authoring.workflow_params import filled  # noqa: PLC0415 - loaded by those who declare some
+    from cloaca.authoring.workflow_params import filled  # noqa: PLC0415 - needed only where inputs are declared
 
     return filled(workflow.name, params, texts)
 
 
 def many(contexts: Iterable[Input]) -> Iterable[Input]:
-    """The contexts of ``start_many``.
+    """Check the contexts of ``start_many``.
 
     Raises:
-        TypeError: It is one context instead of a list of them.
+        TypeError: A single context was given instead of a list.
     """
     if isinstance(contexts, Context | Mapping | str) or not isinstance(contexts, Iterable):
         raise TypeError(
@@ -84,10 +84,10 @@ def many(contexts: Iterable[Input]) -> Iterable[Input]:
 
 
 def check_input(workflow: str, new: NewExecution, earlier: Existing) -> None:
-    """See that what was started under a key before had the same input.
+    """Check that an earlier execution with the same key had the same input.
 
     Raises:
-        IdempotencyError: It had another.
+        IdempotencyError: It had a different one.
     """
     if not _is_same_input(earlier.input, new.input):
         raise IdempotencyError(
@@ -100,7 +100,7 @@ def texts_of(context: Input, encoders: Any) -> dict[str, str]:
     """The encoded values of a context by key.
 
     Raises:
-        TypeError: It is no context, or a value of it cannot be stored.
+        TypeError: It is not a context, or one of its values cannot be stored.
     """
     if context is None:
         return {}
@@ -115,7 +115,7 @@ def texts_of(context: Input, encoders: Any) -> dict[str, str]:
 
 
 LONGEST_KEY = 1024
-"""Bytes: with the longest name of a workflow it is within what PostgreSQL's index takes."""
+"""In bytes. Together with the longest workflow name it fits into an entry of PostgreSQL's index."""
 
 
 def _checked_key(idempotency_key: Any) -> str:

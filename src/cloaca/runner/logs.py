@@ -1,4 +1,4 @@
-"""What a runner's configuration means for the logger ``cloaca``."""
+"""Configuring the logger ``cloaca`` as a runner's settings say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SILENT = logging.CRITICAL + 1
 
 
 def configure(logger: logging.Logger, config: DefaultRunnerConfig) -> None:
-    """Set the logger's level where the configuration asks for one that ``logging`` does not decide itself."""
+    """Set the logger's level, unless the settings leave it to ``logging``."""
     if not config.enable_logging:
         logger.setLevel(_SILENT)
     elif config.log_level != SETTINGS["log_level"].default:
@@ -20,10 +20,10 @@ def configure(logger: logging.Logger, config: DefaultRunnerConfig) -> None:
 
 
 def warn_of_no_bound(logger: logging.Logger, config: DefaultRunnerConfig) -> None:
-    """Say where executions are meant to be bounded by a setting that does not."""
+    """Warn if a setting that has no effect was meant to limit executions."""
     asked = config.max_concurrent_workflows
     if asked < min(config.max_concurrent_tasks, SETTINGS["max_concurrent_workflows"].default):
         logger.warning(
-            "max_concurrent_workflows=%d does not bound executions: max_concurrent_tasks=%d bodies run at once, of as many",
+            "max_concurrent_workflows=%d does not limit executions: they share the slots of max_concurrent_tasks=%d in turn",
             asked, config.max_concurrent_tasks,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How an execution ended."""
+"""The result of an execution."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class WorkflowResult:
-    """The end of one execution, as ``execute`` and ``ExecutionHandle.result`` return it.
+    """How one execution ended, as returned by ``execute`` and ``ExecutionHandle.result``.
 
-    A failed task is never raised from here: ``status`` is then ``"Failed"``, ``error_message`` names task, type and
+    A failed task is not raised: ``status`` is then ``"Failed"``, ``error_message`` names the task, the type and the
     message, and ``final_context`` holds what the completed tasks wrote. ``result["key"]`` reads the final context.
     """
 
@@ -27,7 +27,7 @@ class WorkflowResult:
 
     @property
     def execution_id(self) -> str:
-        """The id under which the database keeps it."""
+        """The id of the execution."""
         return self._ended.execution_id
 
     @property
@@ -42,28 +42,28 @@ class WorkflowResult:
 
     @property
     def error_message(self) -> str | None:
-        """What failed: task, type and message; ``None`` if nothing did."""
+        """What failed: task, type and message; ``None`` if nothing failed."""
         return self._ended.error_message
 
     error = error_message
 
     @cached_property
     def final_context(self) -> Context:
-        """The merged context over all leaves."""
+        """The contexts of all leaf tasks, merged."""
         return Context.over(self._ended.view) if isinstance(self._ended, Finished) else self._ended.context
 
     @cached_property
     def tasks(self) -> dict[str, TaskRecord]:
-        """What became of each task, by id: status, reason, attempts, times, error."""
+        """How each task ended, by id: status, reason, attempts, times, error."""
         if isinstance(self._ended, Finished):
-            from cloaca.insights import task_records  # noqa: PLC0415 - loaded by those who look at tasks
+            from cloaca.insights import task_records  # noqa: PLC0415 - needed only to look at single tasks
 
             return task_records(self._ended.graph, self._ended.attempts)
         return self._ended.tasks
 
     @property
     def start_time(self) -> datetime:
-        """When it began to run, UTC."""
+        """When it started to run, UTC."""
         if isinstance(self._ended, Finished):
             return datetime.fromtimestamp(self._ended.started_at, UTC)
         return self._ended.started_at or self._ended.created_at
@@ -85,18 +85,18 @@ class WorkflowResult:
         return self.final_context[key]
 
     def raise_for_status(self) -> None:
-        """Raise what failed, if something did.
+        """Raise an error if the execution did not complete.
 
         Raises:
-            TaskTimeoutError: A task took longer than its limit.
-            WorkflowTimeoutError: The execution did.
+            TaskTimeoutError: A task exceeded its timeout.
+            WorkflowTimeoutError: The execution exceeded its timeout.
             WorkflowExecutionError: Anything else.
         """
         if self.status is Status.COMPLETED:
             return
         message = self.error_message or f"the execution ended as {self.status}"
         for task in self.tasks.values():
-            # The message names those that were not handled by another task.
+            # The message names only the failures that no other task has handled.
             if task.status is TaskStatus.FAILED and task.error and f"task {task.id!r} failed: " in message:
                 if task.error.type == "TaskTimeoutError":
                     raise TaskTimeoutError(message, task_id=task.id)

@@ -1,4 +1,4 @@
-"""What a runner removes by itself, as its configuration says; made by those whose configuration says something."""
+"""Automatic removal of old executions, created only if a retention setting is given."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cloaca.store.store import Store
 logger = logging.getLogger("cloaca")
 
 SECONDS_BETWEEN = 60.0
-"""From the end of one walk over what is old to the next."""
+"""The pause between two passes over old executions."""
 
 SPARED_SECONDS = 60.0
-"""How long what has ended is kept whatever its number: somebody may still be about to ask for its result."""
+"""Ended executions are kept this long in any case: a caller may be about to ask for the result."""
 
 DAY = 86_400.0
 
@@ -49,7 +49,7 @@ class Retention:
         self._thread: threading.Thread | None = None
 
     def look(self) -> None:
-        """Begin if it is time to."""
+        """Start a pass if one is due."""
         if time.monotonic() < self._due or self._stopped.is_set():
             return
         if self._thread is None or not self._thread.is_alive():
@@ -60,13 +60,13 @@ class Retention:
         try:
             self.prune()
         except DatabaseError as error:
-            logger.warning("what is old could not be removed, trying again in a minute: %s", error)
+            logger.warning("old executions could not be removed, retrying in a minute: %s", error)
         except Exception:
-            logger.exception("what is old could not be removed, trying again in a minute")
+            logger.exception("old executions could not be removed, retrying in a minute")
         self._due = time.monotonic() + SECONDS_BETWEEN
 
     def prune(self) -> None:
-        """Remove what is old now.
+        """Remove old executions now.
 
         Raises:
             DatabaseError: The database refuses.
@@ -79,10 +79,10 @@ class Retention:
             settled_by=now - SPARED_SECONDS,
         )
         if report.executions:
-            logger.info("removed %d executions that had ended long ago", report.executions)
+            logger.info("removed %d old executions", report.executions)
 
     def stop(self) -> None:
-        """End after the transaction that it is at."""
+        """Stop after the current transaction."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()

@@ -1,4 +1,4 @@
-"""The runner: what starts executions and waits for them. It chooses the store and the executors, and nothing else."""
+"""The runner: starts executions and waits for them. It only wires up the store, the engine and the executors."""
 
 from __future__ import annotations
 
@@ -47,25 +47,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cloaca")
 
 LOOK_AGAIN_SECONDS = 0.5
-"""How often somebody who waits for the engine sees whether it has ended."""
+"""How often a caller that waits for the engine checks whether it has ended."""
 
 
 @suggests_keywords
 class DefaultRunner(Starting, Schedules):
     """Runs workflows durably on one database, in this process.
 
-    The constructor opens the database, brings its tables up to date, and at once takes over what runners that died
-    have left. Any number of threads may share a runner.
+    The constructor opens the database, creates or migrates its tables, and takes over the executions of runners that have
+    died. Any number of threads may share a runner.
 
     Args:
         database_url: ``sqlite:///relative/path.db``, ``sqlite:////absolute/path.db``, ``sqlite:///:memory:`` or
-            ``postgresql://user:password@host:5432/database``; without one ``CLOACA_DATABASE_URL``, else
-            ``sqlite:///cloaca.db``.
-        schema: Of a PostgreSQL database: where the tables lie, ``cloaca`` without one.
+            ``postgresql://user:password@host:5432/database``. Defaults to ``CLOACA_DATABASE_URL``, or to
+            ``sqlite:///cloaca.db`` if that is not set.
+        schema: The PostgreSQL schema that holds the tables; ``cloaca`` by default.
 
     Raises:
-        InvalidDatabaseUrl: The URL has no known form.
-        DatabaseError: The database cannot be opened or written; a server is tried for at most five seconds.
+        InvalidDatabaseUrl: The URL is malformed or of an unknown kind.
+        DatabaseError: The database cannot be opened or written. Connecting to a server fails after five seconds.
 
     Example:
         >>> import cloaca
@@ -141,7 +141,7 @@ class DefaultRunner(Starting, Schedules):
 
     def _patrol(self) -> None:
         if self._retention is None and self._config.removes_old:
-            # Loaded by those who remove something.
+            # Needed only where a retention setting is given.
             from cloaca.runner.retention import Retention  # noqa: PLC0415
 
             core = self._engine.core
@@ -155,20 +155,20 @@ class DefaultRunner(Starting, Schedules):
         self._scheduling.registered()
 
     def _notice(self, ended: Sequence[str]) -> None:
-        """Another process has announced what ended or was changed there, or that there is work."""
+        """Another process has announced executions that ended or were changed there, or new work."""
         if ended:
             self._engine.core.completions.ended_elsewhere(ended)
             self._inbox.put(Steered(ended))
         else:
             self._inbox.put(WorkAnnounced())
 
-    # What follows is overridden by ``cloaca.testing``.
+    # The methods below are overridden by ``cloaca.testing``.
 
     def _make_clock(self) -> Clock:
         return SystemClock()
 
     def _loop_executor(self) -> type[LoopExecutor]:
-        # asyncio is loaded by those who have async bodies.
+        # asyncio is needed only for async bodies.
         from cloaca.executors.loop import LoopExecutor  # noqa: PLC0415
 
         return LoopExecutor
@@ -204,22 +204,22 @@ class DefaultRunner(Starting, Schedules):
 
     @staticmethod
     def with_config(database_url: str, config: DefaultRunnerConfig) -> DefaultRunner:
-        """A runner with settings of its own."""
+        """A runner with its own settings."""
         return DefaultRunner(database_url, config)
 
     @staticmethod
     def with_schema(database_url: str, schema: str) -> DefaultRunner:
-        """A runner on a schema of a PostgreSQL database that belongs to the URL's role; it is created where it is missing.
+        """A runner on a PostgreSQL schema that belongs to the role in the URL; the schema is created if it is missing.
 
-        Runners on different schemas share nothing. For roles that are kept apart too see ``DatabaseAdmin``.
+        Runners on different schemas share nothing. To separate tenants by role as well, see ``DatabaseAdmin``.
 
         Args:
-            schema: Letters, digits and underscores, beginning with a letter, at most 63, and no reserved name.
+            schema: Letters, digits and underscores, starting with a letter, at most 63 characters, not a reserved name.
 
         Raises:
             SchemaError: The name is not allowed, or the schema cannot be set up: the server cannot be reached within
                 five seconds, the schema belongs to another role, or the role may not create it.
-            InvalidDatabaseUrl, ConfigurationError: It is no PostgreSQL URL, or its options cannot be.
+            InvalidDatabaseUrl, ConfigurationError: The URL is not a PostgreSQL URL, or one of its options is not valid.
         """
         check_name(schema, what="Schema")
         try:
@@ -243,7 +243,7 @@ class DefaultRunner(Starting, Schedules):
             self._inbox.put(Steered(executions))
             seen = Signal()
             self._inbox.put(AfterTurn(lambda: seen.set(True)))
-            # An engine that ends meanwhile gives everything back.
+            # An engine that ends meanwhile releases everything.
             while not seen.wait(LOOK_AGAIN_SECONDS) and self._engine.ended is None:
                 pass
 
@@ -257,14 +257,14 @@ class DefaultRunner(Starting, Schedules):
     # -- ending ----------------------------------------------------------------------------------------------------
 
     def shutdown(self, timeout: float | None = None) -> None:
-        """Let running bodies finish and hand the rest to the next runner on this database. Safe to call again.
+        """Let running bodies finish, and hand the rest to the next runner on this database. It is safe to call this again.
 
         Args:
-            timeout: Seconds to wait for bodies; without one ``shutdown_timeout_seconds`` of the configuration. Bodies
-                that run longer are left to themselves and run again in the next runner.
+            timeout: Seconds to wait for running bodies; defaults to the setting ``shutdown_timeout_seconds``. Bodies that
+                run longer are abandoned, and run again in the next runner.
 
         Raises:
-            RunnerError: Called in a body of this runner.
+            RunnerError: Called in the body of a task of this runner.
         """
         timeout = checked_timeout(timeout)
         if timeout is None:
@@ -276,7 +276,7 @@ class DefaultRunner(Starting, Schedules):
             raise RunnerError(
                 "shutdown() was called in a body of this runner, which would wait for itself: call it outside"
             )
-        # Whoever calls meanwhile returns when it has ended.
+        # Concurrent callers return once the runner has ended.
         with self._closing:
             if not self._closed:
                 self._closed = True
@@ -299,7 +299,7 @@ class DefaultRunner(Starting, Schedules):
 
     @property
     def is_running(self) -> bool:
-        """Whether it takes work: false once it was shut down, or its engine has stopped on an error."""
+        """Whether the runner accepts work: false after ``shutdown``, or if its engine has stopped because of an error."""
         return not self._closed and self._engine.ended is None
 
     def _leave(self) -> None:

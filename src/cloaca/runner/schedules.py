@@ -1,4 +1,4 @@
-"""Schedules and triggers as runners and clients offer them; what they do is in ``cloaca.schedules``."""
+"""The methods of runners and clients for schedules and triggers; the implementation is in ``cloaca.schedules``."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @suggests_keywords
 class Schedules:
-    """What can be registered and asked about schedules. Moments in the dicts are ISO 8601 texts, UTC."""
+    """Registering and querying schedules. Times in the returned dicts are ISO 8601 strings, UTC."""
 
     _store: Store
     _encoders: Any
     _scheduling: Scheduling | None = None
-    """Of a runner: what acts on them."""
+    """Of a runner: acts on the schedules."""
 
     # -- by the clock ----------------------------------------------------------------------------------------------
 
@@ -38,26 +38,26 @@ class Schedules:
         *,
         catchup_policy: bool | str = "skip",
     ) -> str:
-        """Run a workflow by the clock, from the next instant on; returns the schedule's id.
+        """Run a workflow on a cron schedule, starting with the next scheduled time; returns the schedule's id.
 
-        Each nominal instant starts one execution, however many runners share the database, whatever crashes, and
-        also where a clock is set back. Its context holds ``scheduled_time``, ``schedule_id``, ``schedule_timezone``
-        and ``schedule_expression``. Runners in whose process the workflow is registered fire it.
+        Each scheduled time starts exactly one execution, however many runners share the database, whatever crashes, and
+        even if a clock is set back. The execution's context holds ``scheduled_time``, ``schedule_id``,
+        ``schedule_timezone`` and ``schedule_expression``. Only processes in which the workflow is registered fire it.
 
         Args:
-            cron_expression: Five fields, or six with seconds first; names such as ``MON-FRI``; ``@daily`` and the
-                like. Sunday is 0.
-            timezone: Whose clocks it follows, such as ``"Europe/Berlin"``. Where the minute or the hour field starts
-                with ``*`` it follows elapsed time; otherwise each time fires once, in a gap at its end, and the first
-                time where it comes twice.
-            catchup_policy: What becomes of instants that more than a minute passed over because no runner was there:
-                ``"skip"`` leaves them out, ``"latest"`` fires the latest, ``"all"`` fires them up to
+            cron_expression: Five fields, or six with seconds first; names such as ``MON-FRI``; aliases such as ``@daily``.
+                Sunday is 0.
+            timezone: The time zone of the expression, such as ``"Europe/Berlin"``. If the minute or the hour field starts
+                with ``*``, the schedule follows elapsed time. Otherwise each time fires once: a time that a clock change skips
+                fires at the end of the gap, and a time that occurs twice fires at its first occurrence.
+            catchup_policy: What to do about times missed by more than a minute because no runner was running:
+                ``"skip"`` skips them, ``"latest"`` fires the latest one, ``"all"`` fires all of them, up to
                 ``cron_max_catchup_executions``.
 
         Raises:
-            ScheduleError: Expression, zone or policy cannot be.
-            WorkflowValidationError: No workflow can have this name, or what it declares as its input is not there.
-            DatabaseError: It could not be stored.
+            ScheduleError: The expression, time zone or policy is not valid.
+            WorkflowValidationError: The name is not a valid workflow name, or an input that the workflow declares is missing.
+            DatabaseError: The schedule could not be stored.
         """
         registrations = self._changing()
         return self._changed(
@@ -77,13 +77,13 @@ class Schedules:
         *,
         catchup_policy: bool | str = "skip",
     ) -> str:
-        """``register_cron_workflow`` under a name, with a context of its own: each execution starts with ``params``.
+        """``register_cron_workflow`` for a named instance, whose executions start with ``params`` as their context.
 
         Raises:
-            ScheduleError: The workflow has an instance of this name already, or ``params`` holds a key that fires set.
-            TypeError: A value of ``params`` cannot be stored.
-            WorkflowValidationError: No instance can have this name, or ``params`` are not what the workflow declares,
-                which a client does not know.
+            ScheduleError: The workflow already has an instance of this name, or ``params`` has a key that the schedule sets.
+            TypeError: A value in ``params`` cannot be stored.
+            WorkflowValidationError: The instance name is not valid, or ``params`` do not match what the workflow declares,
+                which a client cannot check.
         """
         instance = checked_name(instance_name, what="the instance's name")
         texts, registrations = self._input_of(workflow_name, params), self._changing()
@@ -97,9 +97,9 @@ class Schedules:
         """``register_cron_workflow`` for a ``CronSchedule``.
 
         Raises:
-            ScheduleError: Something in it cannot be.
+            ScheduleError: A value in it is not valid.
         """
-        from cloaca.schedules.cron import checked_schedule  # noqa: PLC0415 - loaded by those who have schedules
+        from cloaca.schedules.cron import checked_schedule  # noqa: PLC0415 - needed only with schedules
 
         checked, registrations = checked_schedule(schedule), self._changing()
         return self._changed(
@@ -116,7 +116,7 @@ class Schedules:
         limit: int | None = None,
         offset: int | None = None,
     ) -> list[dict[str, Any]]:
-        """What fires by the clock, in the order of registration, 100 unless ``limit`` says otherwise.
+        """The cron schedules in the order of registration, 100 unless ``limit`` says otherwise.
 
         Each has ``id``, ``workflow_name``, ``cron_expression``, ``timezone``, ``enabled``, ``next_run_at``,
         ``last_run_at``, ``catchup_policy``, ``max_missed_runs``, ``instance_name``, ``params``, ``created_at`` and
@@ -125,10 +125,10 @@ class Schedules:
         return self._registrations().cron_schedules(enabled_only, limit, offset)
 
     def get_cron_schedule(self, schedule_id: str) -> dict[str, Any]:
-        """One of ``list_cron_schedules``.
+        """One entry of ``list_cron_schedules``.
 
         Raises:
-            ScheduleError: There is none of this id.
+            ScheduleError: No schedule has this id.
         """
         return self._registrations().cron_schedule(schedule_id)
 
@@ -140,56 +140,56 @@ class Schedules:
         *,
         catchup_policy: bool | str | None = None,
     ) -> None:
-        """Give a schedule another expression and zone, from the next instant on.
+        """Change the expression and time zone of a schedule, starting with its next scheduled time.
 
         Raises:
-            ScheduleError: There is none of this id, or a trigger declares it; expression, zone or policy cannot be.
+            ScheduleError: No schedule has this id, a trigger declares it, or the expression, time zone or policy is not valid.
         """
         self._changing().update(schedule_id, cron_expression, timezone, catch_up=catchup_policy)
         self._schedules_changed()
 
     def set_cron_schedule_enabled(self, schedule_id: str, enabled: bool) -> None:  # noqa: FBT001 - the API's
-        """Switch a schedule on or off; what passes while it is off is not caught up with.
+        """Enable or disable a schedule; times that pass while it is disabled are not caught up.
 
         Raises:
-            ScheduleError: There is none of this id.
+            ScheduleError: No schedule has this id.
         """
         self._changing().enable(schedule_id, enabled)
         self._schedules_changed()
 
     def delete_cron_schedule(self, schedule_id: str) -> None:
-        """Remove a schedule; its history and its executions stay.
+        """Delete a schedule; its history and its executions are kept.
 
         Raises:
-            ScheduleError: There is none of this id, or a trigger declares it.
+            ScheduleError: No schedule has this id, or a trigger declares it.
         """
         self._changing().remove(schedule_id)
 
     def get_cron_execution_history(
         self, schedule_id: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
-        """What a schedule has fired, latest first.
+        """The fires of a schedule, latest first.
 
         Each has ``id``, ``schedule_id``, ``scheduled_time``, ``claimed_at``, ``workflow_execution_id`` (also as
         ``pipeline_execution_id``), ``created_at`` and ``updated_at``.
 
         Raises:
-            ScheduleError: It is no schedule's id.
+            ScheduleError: The id is not that of a schedule.
         """
         return self._registrations().cron_history(schedule_id, limit, offset)
 
     def get_cron_execution_stats(self, since: str) -> dict[str, Any]:
-        """How the fires by the clock since a moment have ended.
+        """How the executions that schedules have fired since a given time have ended.
 
         Returns:
-            ``total_executions``, ``successful_executions``, ``lost_executions`` (a fire and its execution are one
-            transaction, so none is) and ``success_rate``, a fraction from 0 to 1.
+            ``total_executions``, ``successful_executions``, ``lost_executions`` (always 0, as a fire and its execution are
+            one transaction) and ``success_rate``, a fraction from 0 to 1.
 
         Args:
-            since: ISO 8601; without an offset it is taken as UTC.
+            since: ISO 8601; without an offset it is read as UTC.
 
         Raises:
-            ScheduleError: It is no moment.
+            ScheduleError: It is not a valid time.
         """
         return self._registrations().stats(since)
 
@@ -210,15 +210,15 @@ class Schedules:
         return self._registrations().triggers(enabled_only, limit, offset)
 
     def get_trigger_schedule(self, name: str) -> dict[str, Any] | None:
-        """One of ``list_trigger_schedules``; ``None`` if there is none of this name."""
+        """One entry of ``list_trigger_schedules``, or ``None`` if there is no trigger of this name."""
         self._declare_triggers()
         return self._registrations().trigger(name)
 
     def set_trigger_enabled(self, name: str, enabled: bool) -> None:  # noqa: FBT001 - the API's
-        """Switch a trigger on or off.
+        """Enable or disable a trigger.
 
         Raises:
-            ScheduleError: There is none of this name.
+            ScheduleError: There is no trigger of this name.
         """
         self._declare_triggers()
         self._changing().enable_trigger(name, enabled)
@@ -227,7 +227,7 @@ class Schedules:
     def get_trigger_execution_history(
         self, name: str, limit: int | None = None, offset: int | None = None
     ) -> list[dict[str, Any]]:
-        """What a trigger has fired, latest first; nothing where there is none of this name.
+        """The fires of a trigger, latest first; empty if there is no trigger of this name.
 
         Each has ``id``, ``schedule_id``, ``context_hash``, ``workflow_execution_id`` (also as
         ``pipeline_execution_id``), ``started_at``, ``completed_at`` and ``created_at``.
@@ -237,14 +237,14 @@ class Schedules:
     # -- what runners and clients add ------------------------------------------------------------------------------
 
     def _input_of(self, workflow: str, context: Input) -> dict[str, str]:  # noqa: ARG002 - a runner asks what it is
-        """What each execution of a schedule starts with; whoever has no code takes it as it is."""
+        """The input of each execution of a schedule. A process without the workflow's code takes it as it is."""
         return texts_of(context, self._encoders)
 
     def _before_use(self) -> None:
-        """Raise where nothing can be done here any more."""
+        """Raise if this runner or client can no longer be used."""
 
     def _before_change(self) -> None:
-        """Raise where nothing can be changed here any more."""
+        """Raise if nothing can be changed through this runner or client any more."""
         self._before_use()
 
     def _declare_triggers(self) -> None:
@@ -258,7 +258,7 @@ class Schedules:
     _now = staticmethod(time.time)
 
     def _registrations(self) -> Registrations:
-        from cloaca.schedules.registrations import Registrations  # noqa: PLC0415 - loaded by those who have schedules
+        from cloaca.schedules.registrations import Registrations  # noqa: PLC0415 - needed only with schedules
 
         self._before_use()
         return Registrations(self._store.schedules, now=self._now, make_id=new_id)

@@ -1,4 +1,4 @@
-"""The scheduler of a runner: made when there is something to schedule, so that a runner without schedules pays nothing."""
+"""The scheduler of a runner, created once there is something to schedule: without schedules it costs nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scheduling:
     """Starts and ends the scheduler of one runner.
 
     Args:
-        runner: The id under which the runner is in the database now.
+        runner: The id under which the runner is registered in the database now.
         started: Called when executions wait to be claimed.
         spawn: Runs each poll of a trigger.
     """
@@ -50,10 +50,10 @@ class Scheduling:
         self._looks_at = clock.monotonic()
 
     def look(self) -> None:
-        """See now and then whether another process has registered a schedule.
+        """Check now and then whether another process has registered a schedule.
 
         Raises:
-            DatabaseError: That cannot be told now.
+            DatabaseError: The database cannot be read now.
         """
         if self._ended or self._scheduler is not None or self._clock.monotonic() < self._looks_at:
             return
@@ -67,7 +67,7 @@ class Scheduling:
             self.changed()
 
     def changed(self) -> None:
-        """There is something to schedule, or it was changed: have it looked at now."""
+        """There is something to schedule, or it has changed: look at it now."""
         with self._lock:
             if self._ended:
                 return
@@ -78,7 +78,7 @@ class Scheduling:
                 self._scheduler.changed()
 
     def _made(self) -> Scheduler:
-        # Loaded by those who have schedules.
+        # Needed only with schedules.
         from cloaca.schedules.scheduler import Scheduler, SchedulerSettings, Surroundings  # noqa: PLC0415
 
         config = self._config
@@ -95,18 +95,18 @@ class Scheduling:
 
     @property
     def thread(self) -> threading.Thread | None:
-        """On which it fires; ``None`` where there is nothing to schedule."""
+        """The scheduler, or ``None`` if there is nothing to schedule."""
         return None if self._scheduler is None else self._scheduler.thread
 
     def declare_triggers(self) -> None:
-        """Enter the triggers of this process that are not in the database yet."""
+        """Store the triggers of this process that are not in the database yet."""
         if self._scheduler is None and registry.triggers():
             self.changed()
         if (scheduler := self._scheduler) is not None:
             scheduler.declare()
 
     def stop(self) -> None:
-        """Fire nothing from now on."""
+        """Fire nothing more."""
         with self._lock:
             self._ended = True
             scheduler, self._scheduler = self._scheduler, None

@@ -1,4 +1,4 @@
-"""Starting executions in this process, and waiting for them, from threads, event loops and bodies."""
+"""Starting executions in this process, and waiting for them, from threads, event loops and task bodies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NOTHING: Any = object()
 
 @suggests_keywords
 class Starting(Executions):
-    """What a runner starts: a request goes into the engine's inbox, and is answered once it is durable."""
+    """The starting half of a runner: a request goes into the engine's inbox and is answered once it is durable."""
 
     _engine: Engine
     _inbox: queue.SimpleQueue[Message]
@@ -47,18 +47,18 @@ class Starting(Executions):
     def execute(
         self, workflow_name: str | Workflow, context: Input = None, *, check: bool = False
     ) -> WorkflowResult:
-        """Start an execution and wait for its end.
+        """Start an execution and wait until it ends.
 
-        A task that fails is reported in the result, not raised, unless ``check`` asks for it. Inside a body the slot
-        is free while it waits, and a retried body finds the execution it started before.
+        A failed task is reported in the result; it is raised only with ``check=True``. If called in the body of a task, the
+        body's slot is free during the wait, and a retried body finds the execution that it started before.
 
         Args:
-            workflow_name: Or a built workflow, which is registered on the way if its name is free.
+            workflow_name: A name, or a built workflow, which is registered if its name is free.
 
         Raises:
-            WorkflowNotFoundError: Nothing of this name is registered.
-            WorkflowValidationError: The context is not what the workflow's ``workflow_params`` declare.
-            TypeError: A value of the context cannot be stored.
+            WorkflowNotFoundError: No workflow of this name is registered.
+            WorkflowValidationError: The context does not match the workflow's ``workflow_params``.
+            TypeError: A value in the context cannot be stored.
             RunnerError: Called on an event loop (use ``execute_async``), on the engine's own thread, in a forked
                 child, or after ``shutdown``.
             DatabaseError: The start could not be stored.
@@ -112,20 +112,20 @@ class Starting(Executions):
         idempotency_key: str | None = None,
         connection: Any = None,
     ) -> ExecutionHandle | None:
-        """Start an execution and return once it is durable: from then on it will be run, whatever happens here.
+        """Start an execution and return once it is durable: whatever happens to this process, it will run.
 
         Args:
-            workflow: Its name, or a built one. Without one nothing is started: the runner itself has run since it was
-                made, and ``start()`` of older code means that.
-            idempotency_key: The same key gives the same execution of a workflow, also after a crash.
-            connection: A ``psycopg.Connection`` or ``sqlite3.Connection`` to this database. The start then joins its
+            workflow: A name or a built workflow. Without it nothing is started: a runner runs from its construction on,
+                and code written for older versions calls ``start()`` to start the runner.
+            idempotency_key: The same key always refers to the same execution of a workflow, even after a crash.
+            connection: A ``psycopg.Connection`` or ``sqlite3.Connection`` to this database. The start becomes part of its
                 transaction: the execution exists if and only if that commits, and whichever runner claims it runs it.
 
         Raises:
-            IdempotencyError: The key was used with another input, or cannot be one.
-            TypeError: A value of the context cannot be stored, or the connection is another driver's.
-            RunnerError: As for ``execute``, or the database is in memory, to which no connection leads.
-            DatabaseError: The start could not be stored, or the connection leads to another file.
+            IdempotencyError: The key was used with another input, or is not valid.
+            TypeError: A value in the context cannot be stored, or the connection belongs to another driver.
+            RunnerError: As for ``execute``, or the database is in memory, where no other connection can reach it.
+            DatabaseError: The start could not be stored, or the connection is to a different file.
             WorkflowNotFoundError, WorkflowValidationError: As for ``execute``.
         """
         if workflow is _NOTHING:
@@ -139,7 +139,7 @@ class Starting(Executions):
         return self._answered(request, self._ask(request))[0]
 
     def start_many(self, workflow: str | Workflow, contexts: Iterable[Input]) -> list[ExecutionHandle]:
-        """Start one execution for each context, all in one transaction: all of them exist or none.
+        """Start one execution for each context in a single transaction: either all of them exist or none.
 
         Raises:
             WorkflowNotFoundError, WorkflowValidationError, TypeError, RunnerError, DatabaseError: As for ``execute``.
@@ -151,7 +151,7 @@ class Starting(Executions):
     async def execute_async(
         self, workflow_name: str | Workflow, context: Input = None, *, check: bool = False
     ) -> WorkflowResult:
-        """``execute`` for event loops, and inside async bodies, where a retried body finds what it started too."""
+        """``execute`` for event loops and async bodies; a retried body finds the execution that it started before."""
         check_no_callback("execute_async")
         attempt = current_attempt.get()
         if attempt is None:
@@ -236,7 +236,7 @@ class Starting(Executions):
             )
 
     def _check_open(self) -> None:
-        """Raise where nothing can be started any more."""
+        """Raise if nothing can be started any more."""
         raise NotImplementedError
 
 
@@ -249,7 +249,7 @@ def _say_who_fires(workflow: str) -> None:
 
 @contextmanager
 def _same_calls(attempt: CurrentAttempt) -> Iterator[str]:
-    """The key of the next execution that a body starts, and what it means when it belongs to another one."""
+    """The key of the next execution that a body starts; explains the error if it belongs to an execution of another input."""
     key = attempt.next_key()
     call = attempt.calls
     try:

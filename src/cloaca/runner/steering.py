@@ -1,4 +1,4 @@
-"""Steering executions: what people do to them, from any process on their database."""
+"""Steering executions, from any process that can reach the database: cancel, pause, resume, retry, fork, delete."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ logger = logging.getLogger("cloaca")
 
 
 class Steering:
-    """Verbs that each are one durable transaction: whoever owns the execution learns of it, wherever that is.
+    """Methods that each are one durable transaction; the owner of the execution learns of it, wherever it runs.
 
-    A runner in this process has learned of it when the verb returns. In another process it is told at once on PostgreSQL
-    and sees it within two seconds on SQLite; it can commit nothing of the execution meanwhile, so that nothing becomes
-    ready after a verb has returned, but a body that was only waiting for a slot may still begin there.
+    A runner in this process has seen the change when the method returns. A runner in another process is notified at once on
+    PostgreSQL, and sees it within two seconds on SQLite. Until then it cannot commit anything for the execution, so no task
+    becomes ready after the method has returned, but a body that was already waiting for a slot may still start there.
     """
 
     _store: Store
@@ -47,25 +47,25 @@ class Steering:
     _completions: Completions
 
     def cancel(self, execution_id: str) -> None:
-        """End an execution as ``Cancelled``: what has completed stays, nothing new starts.
+        """End an execution as ``Cancelled``: completed tasks keep their results, and nothing new starts.
 
-        A body that runs learns it from ``TaskHandle``, an async one by ``asyncio.CancelledError``; what it leaves is not
-        stored. Executions that it has started go on. One that is cancelled already stays so.
+        A running body learns of it through ``TaskHandle``, an async body through ``asyncio.CancelledError``; its result is not
+        stored. Child executions that it started continue. Cancelling an execution again has no effect.
 
         Raises:
-            ExecutionNotFoundError: There is none of this id.
-            ExecutionStateError: It has ended otherwise.
-            DatabaseError: It could not be stored; nothing has changed.
+            ExecutionNotFoundError: No execution has this id.
+            ExecutionStateError: It has ended with another status.
+            DatabaseError: The change could not be stored; nothing has changed.
         """
-        from cloaca.model.steering import cancel  # noqa: PLC0415 - loaded by those who steer
+        from cloaca.model.steering import cancel  # noqa: PLC0415 - needed only for steering
 
         self._steer("cancel", execution_id, cancel)
 
     def pause(self, execution_id: str) -> None:
-        """Hold an execution: what runs ends and is stored, and nothing new starts until ``resume``.
+        """Pause an execution: running tasks finish and are stored, and nothing new starts until ``resume``.
 
-        It then takes no memory and no slot. Where nothing was left to start, it ends as if it had not been paused.
-        One that is paused already stays so.
+        A paused execution uses no memory and no slots. If nothing was left to start, it ends as if it had not been paused.
+        Pausing it again has no effect.
 
         Raises:
             ExecutionNotFoundError, DatabaseError: As for ``cancel``.
@@ -76,7 +76,7 @@ class Steering:
         self._steer("pause", execution_id, pause)
 
     def resume(self, execution_id: str) -> None:
-        """Let a paused execution go on; ``workflow_timeout_seconds`` counts anew. One that is not paused stays as it is.
+        """Continue a paused execution; ``workflow_timeout_seconds`` starts anew. Has no effect on one that is not paused.
 
         Raises:
             ExecutionNotFoundError, DatabaseError: As for ``cancel``.
@@ -87,11 +87,11 @@ class Steering:
         self._steer("resume", execution_id, resume)
 
     def retry(self, execution_id: str) -> None:
-        """Open the next round of an execution that failed or was cancelled.
+        """Open a new round of an execution that failed or was cancelled.
 
-        Tasks that failed run again, with the retries of their own policies, and so do those that were skipped because of
-        them; what completed stays. A failure that another task has handled stays as it is. The round may run under a
-        newer version of the workflow, as long as its tasks, dependencies and rules are the same.
+        Failed tasks run again, with their full number of retries, and so do tasks that were skipped because of them.
+        Completed tasks keep their results, and a failure that another task has handled stays as it is. The round may run under
+        a newer version of the workflow, provided that its tasks, dependencies and rules are the same.
 
         Raises:
             ExecutionNotFoundError, DatabaseError: As for ``cancel``.
@@ -102,22 +102,22 @@ class Steering:
         self._steer("retry", execution_id, retry)
 
     def fork(self, execution_id: str, from_task: str, context: Input = None) -> ExecutionHandle:
-        """Start a new execution that goes on from a task of another, which stays as it is.
+        """Start a new execution that continues from a task of another one; the other one stays as it is.
 
-        It keeps what every task has left that completed there and does not come after ``from_task``; ``from_task`` and
-        all others run. It is durable when this returns, and runs under the newest version of its workflow.
+        The fork keeps the results of completed tasks that do not come after ``from_task``; ``from_task`` and all other tasks
+        run. The fork is durable when this returns, and runs under the newest version of its workflow.
 
         Args:
-            context: Keys to replace, whoever has written them: the tasks that run see these values.
+            context: Keys to replace: the tasks that run see these values, whichever task wrote the originals.
 
         Returns:
-            A handle on the new execution.
+            A handle for the new execution.
 
         Raises:
             ExecutionNotFoundError, DatabaseError: As for ``cancel``.
             TaskNotFoundError: It has no such task.
-            ExecutionStateError: No runner has claimed it yet, so that it has no tasks.
-            TypeError: A value of the context cannot be stored.
+            ExecutionStateError: No runner has claimed it yet, so it has no tasks.
+            TypeError: A value in the context cannot be stored.
         """
         self._before_change()
         check_no_loop("fork", "await asyncio.to_thread(...)")
@@ -141,7 +141,7 @@ class Steering:
         return self._handle(fork.id, row.workflow)
 
     def delete(self, execution_id: str) -> None:
-        """Remove an execution that has ended, with all that is stored of it. Its idempotency key is free again.
+        """Delete an execution that has ended and everything stored about it. Its idempotency key can be used again.
 
         Raises:
             ExecutionNotFoundError, DatabaseError: As for ``cancel``.
@@ -158,25 +158,25 @@ class Steering:
     def prune(
         self, *, older_than: timedelta | None = None, keep: int | None = None, dry_run: bool = False
     ) -> PruneReport:
-        """Remove executions that have ended, with their attempts and events; open ones stay, whatever their age.
+        """Remove ended executions with their attempts and events; unfinished ones are kept, whatever their age.
 
-        So does what an open execution has started by ``execute`` in a body. Their idempotency keys are free again. It is
-        done in small transactions with pauses between them, so that runners go on beside it: hundreds of executions a
-        second. What was removed stays so where it is broken off; several may prune at once.
+        Executions that an unfinished one has started with ``execute`` in a body are kept too. Idempotency keys of removed
+        executions can be used again. The work is done in small transactions with pauses between them, so that runners are not
+        held up: hundreds of executions a second. If it is interrupted, what was removed stays removed. Several may run at once.
 
         Args:
-            older_than: Remove what ended longer ago than this.
-            keep: Remove what was started before the newest so many, whether these have ended or not. With both,
-                either is reason enough.
-            dry_run: Remove nothing, and say what would be removed.
+            older_than: Remove executions that ended longer ago than this.
+            keep: Remove executions that were started before the newest ``keep``, which may themselves be unfinished. If
+                both are given, either condition suffices.
+            dry_run: Remove nothing, and report what would be removed.
 
         Returns:
-            How many executions were removed, and how many attempts with them.
+            How many executions were removed, and how many of their attempts.
 
         Raises:
-            ConfigurationError: Neither is given, or one cannot be.
+            ConfigurationError: Neither is given, or one of them is not valid.
             RunnerError: Called on an event loop.
-            DatabaseError: As for ``cancel``; what was removed until then is gone.
+            DatabaseError: As for ``cancel``; what was removed before stays removed.
 
         Example:
             >>> from datetime import timedelta
@@ -207,11 +207,11 @@ class Steering:
             self._steered([execution_id], work=is_free)
 
     def _steered(self, executions: Sequence[str], *, work: bool) -> None:
-        """Tell all who should know that these were steered, and whether there is work that nobody owns."""
+        """Notify everyone concerned that these executions were steered, and whether there is work without an owner."""
         try:
             self._store.tell(executions, work=work)
         except DatabaseError as error:
-            logger.info("what was steered is told to nobody, who looks will see: %s", error)
+            logger.info("steering could not be announced, runners notice it on their next patrol: %s", error)
         self._completions.ended_elsewhere(executions)
 
     def _forget(self, executions: Sequence[str]) -> None:
@@ -231,7 +231,7 @@ class Steering:
         return Graph.thawed(self._store.read_structures([structure])[structure])
 
     def _checked(self, execution_id: Any) -> str:
-        """An id, which may be anything that somebody typed."""
+        """An id, or an error if it is not a text that could be one."""
         if not is_str(execution_id) or UNSTORABLE.search(execution_id):
             raise self._not_found(execution_id)
         return str.__str__(execution_id)
@@ -249,7 +249,7 @@ class Steering:
         return time.time()
 
     def _before_use(self) -> None:
-        """Called first by each method; raises where nothing can be done here any more."""
+        """Called first by every method; raises if this runner or client can no longer be used."""
         raise NotImplementedError
 
     def _before_change(self) -> None:
@@ -268,10 +268,10 @@ def _check_task(graph: Graph, task: object) -> None:
 
 
 def _checked_rule(older_than: Any, keep: Any) -> float | None:
-    """The age in seconds from which executions are to be removed, if any.
+    """The age in seconds from which executions are to be removed, or ``None``.
 
     Raises:
-        ConfigurationError: Nothing says which are, or something that cannot be.
+        ConfigurationError: Neither option is given, or one of them is not valid.
     """
     if older_than is None and keep is None:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Which store a database URL means. Drivers and the reading of URLs are loaded by those who open a database."""
+"""Choosing the store for a database URL. Drivers and URL parsing are loaded only when a database is opened."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ DEFAULT_URL = "sqlite:///cloaca.db"
 
 
 def store_of(database_url: str | None, *, schema: str | None = None) -> Store:
-    """The store of a URL, not opened yet; without a URL ``CLOACA_DATABASE_URL``'s, else that of ``DEFAULT_URL``.
+    """The store for a URL, not opened yet. Defaults to ``CLOACA_DATABASE_URL``, then to ``DEFAULT_URL``.
 
     Raises:
-        InvalidDatabaseUrl: The URL has no known form.
-        ConfigurationError: One of its options is unknown or has a value that cannot be, or a schema is given for SQLite.
-        DatabaseError: The folder of the file does not exist.
+        InvalidDatabaseUrl: The URL is malformed or of an unknown kind.
+        ConfigurationError: An option is unknown or its value is not valid, or a schema is given for SQLite.
+        DatabaseError: The directory of the file does not exist.
     """
     from cloaca.store.url import SqliteUrl, parse_database_url  # noqa: PLC0415
 
@@ -42,7 +42,7 @@ def store_of(database_url: str | None, *, schema: str | None = None) -> Store:
 
 
 def inspection_of(database_url: str) -> Inspection:
-    """What looks at the database of a URL as it is; nothing is opened yet.
+    """An inspection of the database as it is; nothing is opened yet.
 
     Raises:
         InvalidDatabaseUrl, ConfigurationError, DatabaseError: As ``store_of``.

@@ -1,4 +1,4 @@
-"""What a runner's configuration means for telemetry: whom it tells of what it does."""
+"""Telemetry as configured for a runner: which observers it reports to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def observer_of(config: DefaultRunnerConfig) -> Observer | None:
-    """Whom to tell; ``None`` where nobody asks, and then nothing more is loaded.
+    """The observers to report to; ``None``, with nothing loaded, if none are configured.
 
     Raises:
         ConfigurationError: The extra that a setting needs is not installed.
@@ -23,7 +23,7 @@ def observer_of(config: DefaultRunnerConfig) -> Observer | None:
     asked = [observer for observer in observers if observer is not None]
     if not asked:
         return None
-    from cloaca.telemetry.observer import Observers  # noqa: PLC0415 - loaded by those who have telemetry
+    from cloaca.telemetry.observer import Observers  # noqa: PLC0415 - needed only with telemetry
 
     return Observers(asked)
 
@@ -49,17 +49,17 @@ def _tracing(config: DefaultRunnerConfig) -> Observer | None:
 
 
 def missing_extra(what: str, extra: str, error: ModuleNotFoundError) -> ConfigurationError:
-    """What is said where something needs a module that an extra brings."""
+    """The error for a module that is missing because its extra is not installed."""
     return ConfigurationError(
         f"{what} needs the module {error.name!r}, which is not installed: pip install 'pycloaca[{extra}]'"
     )
 
 
 def attach(observer: Observer | None, core: Core) -> Callable[[], None]:
-    """Let the observer look at an engine, until what is returned is called."""
+    """Let the observer look at an engine until the returned function is called."""
     if observer is None:
         return lambda: None
-    from cloaca.engine.telemetry import snapshot  # noqa: PLC0415 - loaded by those who have telemetry
+    from cloaca.engine.telemetry import snapshot  # noqa: PLC0415 - needed only with telemetry
 
     def look() -> Snapshot:
         return snapshot(core)

@@ -1,4 +1,4 @@
-"""Tenants of a PostgreSQL database: each a schema, and a role that can do everything there and nothing elsewhere."""
+"""Tenants of a PostgreSQL database: a schema each, with a role that can do everything there and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PASSWORD_LENGTH = 32
 
 @dataclass(frozen=True, slots=True)
 class TenantConfig:
-    """A tenant to be created. Names are letters, digits and underscores, begin with a letter and have at most 63.
+    """A tenant to be created. Names are letters, digits and underscores, start with a letter, at most 63 characters.
 
     Args:
-        password: Without one a password of 32 letters and digits is generated.
+        password: By default a password of 32 letters and digits is generated.
 
     Example:
         >>> TenantConfig("acme", "acme_runner")
@@ -43,7 +43,7 @@ class TenantConfig:
 
 @dataclass(frozen=True, slots=True)
 class TenantCredentials:
-    """How a tenant connects: ``DefaultRunner(credentials.connection_string)``. Shown without the password."""
+    """How a tenant connects: ``DefaultRunner(credentials.connection_string)``. The ``repr`` does not show the password."""
 
     username: str
     password: str = field(repr=False)
@@ -52,18 +52,18 @@ class TenantCredentials:
 
 
 class DatabaseAdmin:
-    """Creates and removes tenants of one PostgreSQL database. Each call opens a connection and closes it.
+    """Creates and removes tenants of a PostgreSQL database. Each call opens a connection and closes it.
 
     Args:
-        database_url: Of a superuser, or of a role with CREATEROLE that owns the database.
-        connection_timeout: Seconds that connecting may take.
-        command_timeout: Seconds that one statement may take.
-        enable_ssl: ``True`` refuses connections that are not encrypted, ``False`` encrypts none; ``None`` leaves it to the
+        database_url: The URL of a superuser, or of a role with CREATEROLE that owns the database.
+        connection_timeout: The longest time to connect, in seconds.
+        command_timeout: The longest time for one statement, in seconds.
+        enable_ssl: ``True`` refuses unencrypted connections, ``False`` encrypts none, and ``None`` leaves it to the
             URL.
 
     Raises:
-        InvalidDatabaseUrl: It is no PostgreSQL URL, or names no database.
-        ConfigurationError: A timeout is no time.
+        InvalidDatabaseUrl: It is not a PostgreSQL URL, or it does not name a database.
+        ConfigurationError: A timeout is not valid.
 
     Example:
         >>> DatabaseAdmin("postgresql://postgres:secret@localhost/app")
@@ -87,17 +87,17 @@ class DatabaseAdmin:
             self._url.options["sslmode"] = "require"
 
     def create_tenant(self, config: TenantConfig) -> TenantCredentials:
-        """Create a role, and a schema with the tables that belongs to it: all or nothing.
+        """Create a role, and a schema that it owns with the tables in it: all or nothing.
 
-        The role can log in, do everything in its schema, and nothing in any other schema of the database. For that the
-        schema ``public`` is closed to roles that were not granted it. The password is sent to nobody: the server gets
-        its SCRAM verifier.
+        The role can log in and do everything in its own schema, and nothing in any other schema of the database. To ensure
+        this, access to the schema ``public`` is limited to roles that were granted it. The password never leaves this
+        process: the server receives its SCRAM verifier.
 
         Raises:
-            SchemaError: A name is not allowed or is taken, the password cannot be one, or every role has rights in some
-                schema, so that this one would have them too. Nothing was created.
+            SchemaError: A name is not allowed or is taken, the password is not valid, or all roles have rights in some other
+                schema, which this one would then have too. Nothing was created.
             DatabaseError: The server cannot be reached, or refuses. Nothing was created.
-            TypeError: It is given something else than a ``TenantConfig``.
+            TypeError: The argument is not a ``TenantConfig``.
         """
         if not isinstance(config, TenantConfig):
             raise TypeError(
@@ -112,12 +112,12 @@ class DatabaseAdmin:
         return TenantCredentials(username, password, schema, url)
 
     def remove_tenant(self, schema_name: str, username: str) -> None:
-        """End a tenant's sessions and drop its schema, with all that is in it or depends on it, and its role.
+        """End a tenant's sessions, and drop its role and its schema with everything that is in it or depends on it.
 
-        A removal that was cut off left the schema and a role that cannot log in: calling again goes on.
+        A removal that was interrupted leaves the schema and a role that cannot log in; call this again to complete it.
 
         Raises:
-            SchemaError: There is no such tenant, or its role owns something outside its schema, or has rights in another
+            SchemaError: There is no such tenant, its role owns something outside its schema, or it has rights in another
                 database. Nothing was removed.
             DatabaseError: The server cannot be reached, or refuses.
         """
@@ -126,7 +126,7 @@ class DatabaseAdmin:
         self._admin().remove(schema=schema_name, username=username)
 
     def _admin(self) -> TenantAdmin:
-        # The driver is loaded by those who have tenants.
+        # The driver is needed only with tenants.
         from cloaca.store.postgres.admin import TenantAdmin  # noqa: PLC0415
 
         options = {"connect_timeout": str(self._connection_timeout)} | self._url.options
@@ -162,7 +162,7 @@ def _generated_password() -> str:
 
 
 def _checked_password(password: object) -> str:
-    """A password of which the server keeps every character; it is never shown, not even half of it."""
+    """The password, if the server would keep every character of it. It is never shown, not even in part."""
     if not isinstance(password, str):
         raise SchemaError(
             f"the password is a {type(password).__name__}: give a text, or none to have one generated"

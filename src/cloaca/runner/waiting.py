@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cloaca")
 
 POLL_SECONDS = 1.0
-"""How often the database is asked about an execution that this process does not run."""
+"""How often to ask the database about an execution that this process does not run."""
 
 
 OUTAGE_SECONDS = 60.0
-"""For how long a wait that has begun goes on while the database cannot be read."""
+"""How long a wait that has begun continues while the database cannot be read."""
 
 
 class Signal:
-    """One value, handed from one thread to another once."""
+    """A value that one thread hands to another, once."""
 
     __slots__ = ("_lock", "_value")
 
@@ -41,24 +41,24 @@ class Signal:
         self._value: Any = None
 
     def set(self, value: Any) -> None:
-        """Hand the value over."""
+        """Set the value."""
         if self._value is None:
             self._value = value
             self._lock.release()
 
     def wait(self, timeout: float | None) -> Any:
-        """The value, or ``None`` if it has not come within so many seconds."""
+        """The value, or ``None`` if it was not set within ``timeout`` seconds."""
         if self._lock.acquire(timeout=-1 if timeout is None else timeout):
             self._lock.release()
         return self._value
 
 
 class Waiting:
-    """Knows when executions end: from the engine if it runs them, from the database if another process does.
+    """Knows when executions end: from the engine if it runs them, otherwise from the database.
 
     Args:
         is_live: Whether this process's engine holds an execution.
-        before_use: Called first by each method; raises where nothing can be waited for here any more.
+        before_use: Called first by every method; raises if waiting is no longer possible here.
         watch: Asks whoever runs an execution to announce its end.
     """
 
@@ -95,13 +95,13 @@ class Waiting:
     def wait(
         self, execution_id: str, timeout: float | None, *, signal: Signal | None = None
     ) -> WorkflowResult | None:
-        """The result, or ``None`` if it has not ended within so many seconds.
+        """The result, or ``None`` if it has not ended within ``timeout`` seconds.
 
         Args:
-            signal: One that waits for the execution already.
+            signal: One that is already registered as a waiter.
 
         Raises:
-            ExecutionNotFoundError: It is not there, or not any more.
+            ExecutionNotFoundError: It does not exist, or was removed.
         """
         self._before_use()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -114,7 +114,7 @@ class Waiting:
                 self._completions.wait(execution_id, signal.set)
             try:
                 if not is_watched and self._is_elsewhere(execution_id):
-                    # It may have ended before this, so the database is asked after it.
+                    # It may have ended before the watch began, so the database is asked afterwards.
                     self._watch(execution_id)
                     is_watched = True
                 known = look(execution_id, signal.wait(0.0))
@@ -125,11 +125,11 @@ class Waiting:
                     signal.wait(min(POLL_SECONDS, left))
             finally:
                 self._completions.forget(execution_id, signal.set)
-            # What has said that it ended elsewhere says it once.
+            # A signal reports an end in another process only once.
             signal = signal if signal.wait(0.0) not in (None, ELSEWHERE) else None
 
     async def wait_async(self, execution_id: str) -> WorkflowResult:
-        """The result; the event loop goes on meanwhile."""
+        """The result, without blocking the event loop."""
         import asyncio  # noqa: PLC0415 - only those who await pay for it
 
         self._before_use()
@@ -150,7 +150,7 @@ class Waiting:
             self._completions.wait(execution_id, hand_over)
             try:
                 if not is_watched and self._is_elsewhere(execution_id):
-                    # It may have ended before this, so the database is asked after it.
+                    # It may have ended before the watch began, so the database is asked afterwards.
                     await asyncio.to_thread(self._watch, execution_id)
                     is_watched = True
                     known = await asyncio.to_thread(look, execution_id, None)
@@ -167,11 +167,11 @@ class Waiting:
                 self._completions.forget(execution_id, hand_over)
 
     def _is_elsewhere(self, execution_id: str) -> bool:
-        """Whether neither this process runs it nor has its result."""
+        """Whether this process neither runs the execution nor has its result."""
         return not self._is_live(execution_id) and self._completions.get(execution_id) is None
 
     def _at_hand(self, execution_id: str, value: News | None) -> WorkflowResult | None:
-        """The result from what the engine has said, or from the database."""
+        """The result, from what the engine has reported or from the database."""
         if isinstance(value, Finished):
             return WorkflowResult(value)
         error = value if isinstance(value, BaseException) else None
@@ -186,7 +186,7 @@ class Waiting:
                 "that starts it has not committed"
             )
         if row is not None and row.finished_at is not None:
-            from cloaca.insights import read_record  # noqa: PLC0415 - what ended here needs no record
+            from cloaca.insights import read_record  # noqa: PLC0415 - needed only if it ended in another process
 
             return WorkflowResult(read_record(self._store, execution_id, code_of=self._code_of))
         if error is not None:
@@ -195,7 +195,7 @@ class Waiting:
 
 
 class _Looks:
-    """The looks of one wait: once the database could be read, a restart of its server does not end the wait."""
+    """The lookups of one wait. Once the database could be read, a restart of its server does not end the wait."""
 
     def __init__(self, at_hand: Callable[[str, News | None], WorkflowResult | None]) -> None:
         self._at_hand = at_hand
@@ -207,20 +207,20 @@ class _Looks:
         except DatabaseError as error:
             if isinstance(value, BaseException) or time.monotonic() - self._last > OUTAGE_SECONDS:
                 raise
-            logger.info("waiting for %s goes on without the database: %s", execution_id, error)
+            logger.info("still waiting for %s while the database cannot be read: %s", execution_id, error)
             return None
         self._last = time.monotonic()
         return known
 
 
 def by_real_time(loop: Any) -> AbstractContextManager[None]:
-    """Say to a loop that goes by another clock, that of a test, that what it waits for in this block does not."""
+    """Tell an event loop with a clock of its own, as in tests, that waits in this block go by real time."""
     known: Callable[[], AbstractContextManager[None]] = getattr(loop, "by_real_time", nullcontext)
     return known()
 
 
 def check_no_loop(method: str, instead: str) -> None:
-    """See that waiting in this thread holds up no event loop.
+    """Check that waiting in this thread does not block an event loop.
 
     Raises:
         RunnerError: It would.
@@ -230,7 +230,7 @@ def check_no_loop(method: str, instead: str) -> None:
 
 
 def check_no_callback(method: str) -> None:
-    """See that waiting here holds up no callback.
+    """Check that waiting here does not block the callback thread.
 
     Raises:
         RunnerError: It would.

@@ -1,4 +1,4 @@
-"""Workflows by name, as runners execute them."""
+"""Looking up workflows by name."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cloaca.errors import WorkflowError
 
 
 class Workflows:
-    """The registered workflows, each under the name it is registered as, which wins over its own.
+    """The registered workflows, under the names they are registered by, which take precedence over their own.
 
     Args:
         same_version: Whether an execution runs only with the version it was started under.
-        task_timeout_seconds: For tasks that say nothing of their own.
+        task_timeout_seconds: The timeout of tasks that set none.
     """
 
     def __init__(self, *, same_version: bool = False, task_timeout_seconds: float | None = None) -> None:
@@ -26,10 +26,10 @@ class Workflows:
         self._renamed: dict[str, tuple[Workflow, Workflow]] = {}
 
     def resolve(self, workflow: str | Workflow) -> Workflow:
-        """The workflow of a name; one that is given as such is registered, unless its name is taken.
+        """The workflow of this name. A workflow object is returned itself, and is registered unless its name is taken.
 
         Raises:
-            WorkflowNotFoundError: Nothing of this name is registered.
+            WorkflowNotFoundError: No workflow of this name is registered.
         """
         if isinstance(workflow, Workflow):
             if registry.find_workflow(workflow.name) is None:
@@ -38,19 +38,19 @@ class Workflows:
         return self._named(name_of(workflow), registry.workflow(workflow))
 
     def find(self, name: str) -> Workflow | None:
-        """The workflow of a name, or ``None``."""
+        """The workflow of this name, or ``None``."""
         found = registry.find_workflow(name)
         return None if found is None else self._named(name, found)
 
     def code_of(self, name: str) -> tuple[str, str | None] | None:
-        """What is registered of the workflow of a name, as ``insights.CodeOf`` says."""
+        """What is registered under a workflow name, as described for ``insights.CodeOf``."""
         found = self.find(name)
         if found is None:
             return None
         return found.graph.structure, found.version if self._same_version else None
 
     def limit_of(self, name: str, task: str) -> float | None:
-        """The time limit of a task of the workflow of a name, as ``insights.code.LimitOf`` says."""
+        """The timeout of a task, as described for ``insights.code.LimitOf``."""
         try:
             found = self.find(name)
         except WorkflowError:
@@ -72,7 +72,7 @@ class Workflows:
 
 
 def name_of(workflow: str | Workflow) -> str:
-    """The name of what is to be started, which need not be registered here.
+    """The name of a workflow to start, which need not be registered here.
 
     Raises:
         TypeError: It is neither a name nor a workflow.
@@ -85,7 +85,7 @@ def name_of(workflow: str | Workflow) -> str:
 
 
 def _advice(given: Any) -> str:
-    """What to do about it, where it tells what was meant."""
+    """What to do instead, if it is clear what was meant."""
     if isinstance(given, WorkflowBuilder):
         return ": call its build()"
     if isinstance(given, Task):
