@@ -1,4 +1,4 @@
-"""Durable workflows as a library: write tasks as functions, and a DAG of them survives crashes."""
+"""Durable workflows as a library: write a DAG of functions, and it survives crashes."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -181,11 +181,11 @@ _LOADED_WHEN_USED = {
     "CronSchedule": "cloaca.schedules.cron",
     "LogContext": "cloaca.executors.log_context",
 }
-"""By name: the module of what most processes never use."""
+"""By name: the modules of names that most programs never use."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is used for the first time."""
+    """Load a name on first use."""
     module = _LOADED_WHEN_USED.get(name)
     if module is None:
         raise AttributeError(f"module 'cloaca' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Time and identity, passed in from outside so that tests drive both by hand."""
+"""Time and ids, passed in as arguments so that tests can control both."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _LOWEST, _HIGHEST = (re.sub("x", digit, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") 
 
 
 class Clock(Protocol):
-    """What the engine knows of time."""
+    """The clock that the engine uses."""
 
     def now(self) -> float:
-        """Wall time in seconds since 1970, UTC: what is stored and shown, never compared across hosts."""
+        """Wall-clock time in seconds since 1970, UTC: stored and shown, but never compared across hosts."""
 
     def monotonic(self) -> float:
-        """Seconds that only grow: what durations and deadlines are measured with."""
+        """Seconds that only increase, for durations and deadlines."""
 
     def wait(self, event: threading.Event, seconds: float, /) -> object:
-        """Return once the event is set, or so many seconds have passed on this clock."""
+        """Return once the event is set, or after this many seconds on this clock."""
 
 
 class SystemClock:
@@ -36,7 +36,7 @@ class SystemClock:
 
 
 def id_bounds(prefix: str) -> tuple[str, str]:
-    """The first and the last id that begin with a text; two empty ones where none can."""
+    """The first and last id that begin with a prefix; two empty strings if there can be none."""
     text = prefix.lower()
     first, last = (text + pattern[len(text) :] for pattern in (_LOWEST, _HIGHEST))
     return (first, last) if _ID.fullmatch(first) else ("", "")
@@ -45,7 +45,7 @@ def id_bounds(prefix: str) -> tuple[str, str]:
 def new_id() -> str:
     """A new UUIDv7 (RFC 9562, 5.7) in its usual text form: 48 bits of milliseconds, 74 random bits.
 
-    Ids made later tend to sort later, which keeps an index on them compact. Nothing may rely on that order.
+    Later ids usually sort later, which keeps an index on them compact. Nothing may rely on that order.
     """
     value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76

@@ -26,11 +26,11 @@ CloacaException
     ├── MigrationError
     └── SchemaError               (ValueError)
 
-TaskInterrupted                   (BaseException: no ``except Exception`` of a body's holds it up)
+TaskInterrupted                   (BaseException: ``except Exception`` in a body does not catch it)
 ├── LeaseLost
 └── ExecutionCancelled
 
-Each also derives from the builtin that callers would catch, and each pickles, attributes included.
+Each error also derives from the builtin that callers would catch, and can be pickled with its attributes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ __all__ = [
 
 
 def _restored(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    # Found along the bases that C code sees: the first in the method order may not fit, an OSError under a RuntimeError.
+    # Looked up along the bases at C level: the first one in the MRO may not fit, e.g. an OSError under a RuntimeError.
     base: Any = cls
     while base.__module__ != "builtins":
         base = base.__base__
@@ -88,7 +88,7 @@ class CloacaException(Exception):  # noqa: N818 - the name is part of the API
         return _restored, (type(self), self.args, self.__dict__.copy())
 
     def __str__(self) -> str:
-        # KeyError shows the repr of its message; a sentence is meant to be read.
+        # KeyError shows the repr of its message, but these messages are sentences.
         return str(self.args[0]) if self.args else ""
 
 
@@ -97,7 +97,7 @@ class WorkflowError(CloacaException):
 
 
 class WorkflowValidationError(WorkflowError, ValueError):
-    """A workflow cannot be built or cannot start with an input; ``errors`` holds one line for each problem found."""
+    """A workflow cannot be built, or cannot start with an input. ``errors`` has one line for each problem found."""
 
     def __init__(self, message: str, errors: list[str] | None = None) -> None:
         super().__init__(message)
@@ -105,7 +105,7 @@ class WorkflowValidationError(WorkflowError, ValueError):
 
 
 class TaskNotFoundError(WorkflowValidationError, KeyError):
-    """A task was named that nobody has declared."""
+    """A task was named that does not exist."""
 
 
 class WorkflowNotFoundError(WorkflowError, ValueError, KeyError):
@@ -124,7 +124,7 @@ class WorkflowExecutionError(WorkflowError, RuntimeError):
 
 
 class WorkflowTimeoutError(WorkflowError, TimeoutError):
-    """An execution took longer than its limit, or a wait for it did."""
+    """An execution exceeded its timeout, or a wait for it did."""
 
     def __init__(
         self, message: str, *, timeout_seconds: float | None = None, partial_result: Any = None
@@ -139,7 +139,7 @@ class ExecutionNotFoundError(WorkflowError, ValueError, KeyError):
 
 
 class ExecutionStateError(WorkflowError, ValueError):
-    """An execution cannot be steered like this from where it stands; ``status`` says where that is."""
+    """An execution cannot be steered in this way because of its ``status``."""
 
     def __init__(self, message: str, *, execution_id: str | None = None, status: str | None = None) -> None:
         super().__init__(message)
@@ -156,11 +156,11 @@ class TaskError(CloacaException):
 
 
 class TaskValidationError(TaskError, ValueError):
-    """A task was declared with options that cannot be."""
+    """A task was declared with invalid options."""
 
 
 class TaskExecutionError(TaskError, RuntimeError):
-    """A task's body failed, or left something behind that cannot be kept."""
+    """A task's body failed, or returned something that cannot be stored."""
 
     def __init__(self, message: str, task_id: str | None = None, context: Any = None) -> None:
         super().__init__(message)
@@ -169,7 +169,7 @@ class TaskExecutionError(TaskError, RuntimeError):
 
 
 class TaskTimeoutError(TaskError, TimeoutError):
-    """A task's body took longer than its limit."""
+    """A task's body exceeded its timeout."""
 
     def __init__(
         self, message: str, *, task_id: str | None = None, timeout_seconds: float | None = None
@@ -180,13 +180,13 @@ class TaskTimeoutError(TaskError, TimeoutError):
 
 
 class ContextError(CloacaException):
-    """A context was asked for something it does not hold."""
+    """A key was requested that the context does not contain."""
 
 
 class UnstorableValueError(ContextError, TypeError):
     """A context was given a value that cannot be stored as JSON.
 
-    ``path`` leads to it: the context key, then dict keys and list indices. ``type_name`` is its type.
+    ``path`` locates it: the context key, then dict keys and list indices. ``type_name`` is its type.
     """
 
     def __init__(self, message: str, *, path: tuple[str | int, ...] = (), type_name: str = "") -> None:
@@ -196,31 +196,31 @@ class UnstorableValueError(ContextError, TypeError):
 
 
 class ConfigurationError(CloacaException, ValueError):
-    """A setting has a value that cannot be, or a name that does not exist."""
+    """A setting has an invalid value, or does not exist."""
 
 
 class VariableNotSetError(ConfigurationError, KeyError):
-    """A variable that a workflow reads is not set in the environment."""
+    """An environment variable that a workflow reads is not set."""
 
 
 class ScheduleError(CloacaException, ValueError):
-    """A schedule or a trigger cannot be what was asked for, or does not exist."""
+    """A schedule or trigger is not valid, or does not exist."""
 
 
 class RunnerError(CloacaException, RuntimeError):
-    """A runner was used where or when it cannot work."""
+    """A runner was used in a place or at a time where it cannot work."""
 
 
 class DatabaseError(CloacaException, RuntimeError):
-    """The database refused, or cannot be reached or used."""
+    """The database returned an error, or cannot be reached or used."""
 
 
 class InvalidDatabaseUrl(DatabaseError, ValueError):  # noqa: N818 - the name is part of the API
-    """A database URL cannot be understood."""
+    """A database URL is not valid."""
 
 
 class ConnectionError(DatabaseError, builtins.ConnectionError):
-    """The database cannot be connected to; ``database_url`` never holds the password."""
+    """A connection to the database cannot be established; ``database_url`` never contains the password."""
 
     def __init__(self, message: str, *, database_url: str | None = None) -> None:
         super().__init__(message)
@@ -228,7 +228,7 @@ class ConnectionError(DatabaseError, builtins.ConnectionError):
 
 
 class MigrationError(DatabaseError):
-    """The database's tables could not be brought to the version this release needs."""
+    """The database's tables could not be migrated to the version that this release needs."""
 
     def __init__(self, message: str, *, target_version: int | None = None) -> None:
         super().__init__(message)
@@ -236,11 +236,11 @@ class MigrationError(DatabaseError):
 
 
 class SchemaError(DatabaseError, ValueError):
-    """A schema, or the tenant it belongs to, cannot be what was asked for; no password is ever in it."""
+    """A schema, or the tenant it belongs to, is not valid or cannot be set up. The message never contains a password."""
 
 
 class TaskInterrupted(BaseException):
-    """Nobody waits for a body any more. It is a ``BaseException``, so that the body's own retries do not go on after it."""
+    """A body's attempt is no longer wanted. A ``BaseException``, so that retries inside the body do not swallow it."""
 
     def __init__(self, message: str, *, execution_id: str, task_id: str) -> None:
         super().__init__(message)
@@ -252,12 +252,12 @@ class TaskInterrupted(BaseException):
 
 
 class LeaseLost(TaskInterrupted):
-    """The runner of a body does not own its execution any more: what the body leaves is not stored.
+    """The body's runner no longer owns its execution, so the result of the body is not stored.
 
-    Another runner has taken the execution over, because this one was stopped or cut off for longer than its lease, and
-    runs the task again.
+    Another runner has taken over the execution because this one was stopped or cut off for longer than its lease, and
+    it runs the task again.
     """
 
 
 class ExecutionCancelled(TaskInterrupted):
-    """The execution of a body was cancelled, or deleted: what the body leaves is not stored, and nothing runs after it."""
+    """The body's execution was cancelled or deleted: its result is not stored, and nothing runs after it."""

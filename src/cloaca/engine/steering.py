@@ -1,8 +1,9 @@
 """Following what people do to executions that are held here, from this process or another.
 
-Whoever steers an execution moves its fence, in a transaction that no turn of this runner overlaps. So a turn that does not
-know yet commits nothing of it: it reads where the execution stands, and where it is still this runner's own, what its
-bodies have left goes in under the new fence. Nothing that ran is lost, and nothing new becomes ready before that.
+Whoever steers an execution moves its fence, in a transaction that cannot overlap a turn of this runner. A turn that does not
+know of it yet can therefore commit nothing for that execution. It reads the execution's current state instead, and if this
+runner still owns it, commits the results of its bodies under the new fence. No finished work is lost, and nothing new
+becomes ready before that.
 """
 
 from __future__ import annotations
@@ -26,24 +27,24 @@ logger = logging.getLogger("cloaca.engine")
 
 
 class Steering:
-    """What one engine knows of it; belongs to the thread that takes a turn."""
+    """How one engine follows steering; only the thread that runs a turn may use it."""
 
     def __init__(self, core: Core, ownership: Ownership, suspects: Suspects) -> None:
         self._core = core
         self._ownership = ownership
         self._suspects = suspects
         self._touched: set[str] = set()
-        """Executions that are paused, of which something has happened since it was last seen what still runs."""
+        """Paused executions to check again, because something has happened since it was last seen what still runs."""
         self._unseen: set[str] = set()
-        """Executions that may have been steered, and could not be looked at."""
+        """Executions that may have been steered, but could not be read."""
 
-    # -- hearing of it -----------------------------------------------------------------------------------------------
+    # -- noticing ----------------------------------------------------------------------------------------------------
 
     def patrol(self) -> None:
-        """See what was steered by those who could not tell.
+        """Look for steering that was not announced.
 
         Raises:
-            DatabaseError: It cannot be seen now.
+            DatabaseError: The database cannot be read now.
         """
         if not self._core.live:
             return
@@ -55,24 +56,24 @@ class Steering:
             self._core.inbox.put(Steered([*steered, *unseen]))
 
     def heard(self, executions: Iterable[str], turn: Turn) -> None:
-        """Look at these executions: somebody has steered them, or they are about to go on after a wait."""
+        """Check these executions: somebody has steered them, or they are about to continue after a wait."""
         held = [execution for execution in dict.fromkeys(executions) if execution in self._core.live]
         if not held:
             return
         try:
             standings = self._core.store.steering.standings(held)
         except DatabaseError as error:
-            logger.warning("what was steered is looked at again in a moment: %s", error)
+            logger.warning("steered executions could not be read, retrying in a moment: %s", error)
             self._unseen.update(held)
             return
         for execution in held:
             self._follow(execution, standings.get(execution), turn)
 
     def refenced(self, execution: str, turn: Turn) -> bool:
-        """Whether the rows of a turn that were refused for an execution may be tried again, or are not there any more.
+        """Whether the refused rows of an execution may be committed again, or have been removed from the turn.
 
         Raises:
-            StoreUnavailable: It cannot be told now; the rows, which hold what bodies have left, are kept.
+            StoreUnavailable: It cannot be determined now; the rows, which hold the results of bodies, are kept.
         """
         state = self._core.live.get(execution)
         try:
@@ -99,7 +100,7 @@ class Steering:
                 self._resume(state, standing, turn)
 
     def _lose(self, state: ExecutionState, standing: Standing | None, turn: Turn) -> None:
-        """It was cancelled, deleted, started again or taken over."""
+        """It was cancelled, deleted, retried or taken over."""
         is_taken_over = (
             standing is not None and standing.finished_at is None and standing.round == state.round
         )
@@ -126,7 +127,7 @@ class Steering:
     # -- holding back ------------------------------------------------------------------------------------------------
 
     def withhold(self, turn: Turn) -> None:
-        """Take out of a turn what is ready of executions that are paused."""
+        """Remove the ready jobs of paused executions from a turn."""
         if self._core.paused:
             turn.ready = self._not_paused(turn.ready)
             turn.suspects = self._not_paused(turn.suspects)
@@ -146,7 +147,7 @@ class Steering:
         self._touched.add(execution)
 
     def let_go(self, turn: Turn) -> None:
-        """Give back what is paused and of which nothing runs any more, so that it takes no memory."""
+        """Release paused executions of which nothing runs any more, so that they use no memory."""
         if not self._core.paused:
             self._touched.clear()
             return

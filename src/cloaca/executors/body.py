@@ -1,4 +1,4 @@
-"""Running one body: from the view it sees to the delta it leaves."""
+"""Running the body of a task: from the context it sees to the delta it leaves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Encoders = Mapping[type, Any]
 
 
 def call_body(job: Job, context: Context) -> Any:
-    """Call the function with what it asks for; for an async body this is the coroutine."""
+    """Call the function with the arguments it declares; for an async body this returns the coroutine."""
     task = job.task
     if task.parameters:
         named = bind(task, context)
@@ -34,7 +34,7 @@ def call_body(job: Job, context: Context) -> Any:
 
 
 def delta_of(job: Job, context: Context, returned: Any) -> Delta:
-    """What the body changed, given what it returned.
+    """What the body changed, given its return value.
 
     Raises:
         TaskExecutionError: It returned something that is neither a context nor a dict.
@@ -48,7 +48,7 @@ def delta_of(job: Job, context: Context, returned: Any) -> Delta:
     elif returned is not None:
         raise _refused(job.task.id, returned)
     delta = context.delta()
-    _ = delta.text  # encoded here, on the body's thread, not on the engine's
+    _ = delta.text  # encoded here, on the body's thread, and not on the engine's
     return delta
 
 

@@ -1,4 +1,4 @@
-"""Which attempt the running code belongs to, so that a nested ``execute`` knows its parent."""
+"""The attempt that the running code belongs to, so that a nested ``execute`` knows its parent."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class CurrentAttempt:
-    """The attempt whose body runs here, how many executions it has started, and for how many it waits.
+    """The attempt whose body is running, with the number of executions it has started and of those it waits for.
 
     Args:
         wake: Tells the executor that a slot is free.
-        clock: What the body waits by.
+        clock: The clock that the body's waits go by.
     """
 
     __slots__ = ("_lent", "_waits", "calls", "clock", "ended", "job", "slots", "wake")
@@ -43,7 +43,7 @@ class CurrentAttempt:
 
     @contextmanager
     def slot_lent(self) -> Iterator[None]:
-        """Free the slot inside the block, and take one again before going on; blocks may overlap in an async body."""
+        """Free the slot inside the block, and take one again afterwards; blocks may overlap in an async body."""
         self._lent += 1
         if self._lent == 1:
             self.slots.lend()
@@ -68,7 +68,7 @@ class CurrentAttempt:
             self.job.waits = self._waits > 0
 
     def next_key(self) -> str:
-        """The idempotency key of the next nested call: the same in every attempt at a deterministic body."""
+        """The idempotency key of the next nested call: the same in every attempt, if the body is deterministic."""
         self.calls += 1
         round = "" if self.job.round == 1 else f"@{self.job.round}"
         return f"{self.job.execution_id}/{self.job.task.id}{round}/{self.calls}"
@@ -78,19 +78,19 @@ current_attempt: ContextVar[CurrentAttempt | None] = ContextVar("cloaca_current_
 
 
 class CurrentCallback(NamedTuple):
-    """The kind of a callback, and what a log record of it carries."""
+    """The kind of a callback, and the attributes of its log records."""
 
     kind: str
     ids: Mapping[str, object]
 
 
 in_callback: ContextVar[CurrentCallback | None] = ContextVar("cloaca_in_callback", default=None)
-"""The callback that the running code is in."""
+"""The callback that the running code is part of."""
 
 
 @contextmanager
 def slot_lent() -> Iterator[None]:
-    """Free the slot of the body that runs here, if one does, while it waits inside the block."""
+    """If called in a body, free its slot while it waits inside the block."""
     attempt = current_attempt.get()
     if attempt is None:
         yield
@@ -100,7 +100,7 @@ def slot_lent() -> Iterator[None]:
 
 
 def raise_if_cancelled() -> None:
-    """End the body that runs here, if one does and nobody waits for it any more.
+    """If called in a body that was cancelled or has timed out, end it.
 
     Raises:
         LeaseLost, TaskTimeoutError, WorkflowTimeoutError: As ``TaskHandle.raise_if_cancelled``.
@@ -111,7 +111,7 @@ def raise_if_cancelled() -> None:
 
 
 def is_on_event_loop() -> bool:
-    """Whether waiting in this thread would hold up an event loop."""
+    """Whether waiting in this thread would block an event loop."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return False

@@ -1,4 +1,4 @@
-"""A queue that serves executions in turn, so that a wide one does not hold up the others."""
+"""A queue that takes turns between executions, so that a wide one does not hold up the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloaca.executors.job import Job
 
 
 class FairQueue:
-    """Jobs in order within an execution, one of each execution in turn. Not safe for threads by itself."""
+    """Jobs in order within an execution, and round-robin between executions. Not thread-safe."""
 
     __slots__ = ("_jobs", "_rotation", "_size")
 
@@ -22,7 +22,7 @@ class FairQueue:
         return self._size
 
     def extend(self, jobs: Iterable[Job]) -> None:
-        """Add jobs behind those of their executions."""
+        """Append jobs to those of their executions."""
         for job in jobs:
             waiting = self._jobs.get(job.execution_id)
             if waiting is None:
@@ -47,7 +47,7 @@ class FairQueue:
         return job
 
     def drop(self, execution: str) -> list[Job]:
-        """Take out what waits of an execution."""
+        """Remove and return the waiting jobs of an execution."""
         waiting = self._jobs.pop(execution, None)
         if not waiting:
             return []
@@ -56,7 +56,7 @@ class FairQueue:
         return list(waiting)
 
     def drain(self) -> list[Job]:
-        """Take everything out."""
+        """Remove and return all jobs."""
         jobs = [job for waiting in self._jobs.values() for job in waiting]
         self._jobs.clear()
         self._rotation.clear()

@@ -1,4 +1,4 @@
-"""Bodies that fork: the child is not the runner."""
+"""Bodies that fork: the child process must not act as the runner."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import traceback
 
 
 def leave_if_forked(process: int, error: BaseException | None) -> None:
-    """End the process here, with its exit status, if it is a child that a body has forked and that left the body.
+    """If this process is a child that a body has forked, and it has returned from the body, exit with its exit status.
 
-    It has a copy of the runner whose other threads do not exist: were it to go on, nothing that it settles would
-    reach anybody, and it would wait for its next task for ever.
+    The child has a copy of the runner without its other threads. If it continued, its results would reach nobody, and it
+    would wait for its next task for ever.
 
     Args:
         process: The id of the process in which the body was called.
-        error: What the body raised.
+        error: The exception that the body raised.
     """
     if os.getpid() == process:
         return

@@ -1,4 +1,4 @@
-"""The handle a body may ask for as its second parameter."""
+"""The handle that a body may request as its second parameter."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LONGEST_POLL_MS = 2**31 - 1
 
 
 class TaskHandle:
-    """What a body can know of its own attempt, and how it waits for something outside without a slot.
+    """Tells a body about its own attempt, and lets it wait for something external without holding a slot.
 
-    Declare a second parameter named ``handle`` or ``task_handle`` and one is passed in::
+    Declare a second parameter named ``handle`` or ``task_handle`` to receive one::
 
         @cloaca.task
         def charge(context, handle):
@@ -45,41 +45,41 @@ class TaskHandle:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt at this task, after a crash too: give it to systems that take one."""
+        """The same for every attempt at this task, even after a crash: pass it to external systems that accept one."""
         return idempotency_key(self._job)
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for this attempt any more: it timed out, or its execution was cancelled or taken over."""
+        """Whether this attempt is no longer wanted: it timed out, or its execution was cancelled or taken over."""
         return self._job.cancelled
 
     def raise_if_cancelled(self) -> None:
-        """End the body if nobody waits for it any more; a long loop calls it between two steps.
+        """End the body if its attempt is no longer wanted. Call it regularly in a long loop.
 
         Raises:
-            LeaseLost: Another runner has taken the execution over. No ``except Exception`` catches it.
-            ExecutionCancelled: The execution was cancelled. No ``except Exception`` catches this one either.
-            TaskTimeoutError, WorkflowTimeoutError: The body or its execution has run for longer than its limit.
+            LeaseLost: Another runner has taken over the execution. ``except Exception`` does not catch it.
+            ExecutionCancelled: The execution was cancelled. ``except Exception`` does not catch it either.
+            TaskTimeoutError, WorkflowTimeoutError: The body or its execution has exceeded its timeout.
         """
         self._job.raise_if_cancelled()
 
     def is_slot_held(self) -> bool:
-        """Whether the body has one of the runner's ``max_concurrent_tasks`` slots now: false while it is deferred."""
+        """Whether the body holds one of the runner's ``max_concurrent_tasks`` slots; false while it is deferred."""
         return self._attempt is not None and self._attempt.holds_slot
 
     def defer_until(self, condition: Callable[[], object], poll_interval_ms: float = 1000) -> None:
-        """Wait until ``condition()`` is true, and let other tasks have the slot meanwhile.
+        """Wait until ``condition()`` is true; meanwhile other tasks can use the slot.
 
-        The body keeps its thread and goes on after this call; it is not run again for it. The wait counts towards
-        ``timeout_seconds``. What ``condition`` raises, this raises.
+        The body keeps its thread and continues after this call; it is not run again. The wait counts towards
+        ``timeout_seconds``. An exception raised by ``condition`` is raised from here.
 
         Args:
             condition: Called at once, and then every ``poll_interval_ms``.
-            poll_interval_ms: Milliseconds above 0.
+            poll_interval_ms: In milliseconds, more than 0.
 
         Raises:
-            TypeError: ``condition`` is no function, or an async one.
-            ValueError: The interval cannot be, or the body of this handle has returned.
+            TypeError: ``condition`` is not a function, or is an async function.
+            ValueError: The interval is not valid, or the body of this handle has returned.
             RunnerError: Called on an event loop: await ``defer_until_async``.
             LeaseLost, ExecutionCancelled, TaskTimeoutError, WorkflowTimeoutError: As ``raise_if_cancelled``.
         """
@@ -100,7 +100,7 @@ class TaskHandle:
     def defer_until_async(
         self, condition: Callable[[], object | Awaitable[object]], poll_interval_ms: float = 1000
     ) -> Coroutine[Any, Any, None]:
-        """``defer_until`` for async bodies: without a thread, and with a condition that may be async too."""
+        """``defer_until`` for async bodies: it uses no thread, and the condition may be async."""
         if not is_on_event_loop():
             raise RunnerError(
                 "defer_until_async() was called in a sync body, which cannot await it: call defer_until(...), or make the "
@@ -138,12 +138,12 @@ class TaskHandle:
 
 
 def idempotency_key(job: Job) -> str:
-    """``execution/task/round``: what stays the same over all attempts at a task."""
+    """``execution/task/round``, the same for all attempts at a task."""
     return f"{job.execution_id}/{job.task.id}/{job.round}"
 
 
 def _checked(condition: Any, poll_interval_ms: Any) -> float:
-    """The seconds between two calls of the condition."""
+    """The interval between two calls of the condition, in seconds."""
     if not callable(condition):
         raise TypeError(
             f"the condition of defer_until must be a function that is called again and again, not {shown(condition)}: "

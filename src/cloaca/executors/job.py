@@ -1,4 +1,4 @@
-"""What an executor is given, and what it gives back: plain data, no store, no engine."""
+"""What executors receive and return: plain data that knows neither store nor engine."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cloaca.model.view import View
 
 MOST_OF_A_MESSAGE = 10_000
 MOST_OF_A_TRACEBACK = 50_000
-"""Characters kept of what an exception says: an exception may quote a whole file."""
+"""The number of characters kept of an exception's message, which may quote a whole file."""
 
 _NAME: Callable[[type], str] = vars(type)["__name__"].__get__
-"""The name of a type, whatever its metaclass makes of ``__name__``."""
+"""The name of a type, even if its metaclass overrides ``__name__``."""
 
 
 class Job:
-    """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall) are set when a slot takes it."""
+    """One attempt to run. ``started`` (monotonic) and ``started_at`` (wall clock) are set when it gets a slot."""
 
     __slots__ = (
         "alone", "attempt", "claim", "deferral_noted", "deferred", "execution_id", "interruption", "node", "noted", "ready", "round", "started",
@@ -50,44 +50,44 @@ class Job:
         self.timeout_seconds = timeout_seconds
         self.round = round
         self.ready: float
-        """When it was ready to run, by the monotonic clock; set only where telemetry asks."""
+        """When it became ready to run, on the monotonic clock; set only if telemetry needs it."""
         self.started = 0.0
         self.started_at = 0.0
         self.interruption: Interruption | None = None
-        """Makes what its body is to raise, once nobody waits for it any more."""
+        """Creates the exception that its body is to raise; set once the attempt is no longer wanted."""
         self.wake: Callable[[], object] | None = None
-        """Wakes its body where that sleeps until something happens to the job."""
+        """Wakes its body if that is waiting for something to happen to the job."""
         self.waits = False
         """Whether its body waits for an execution that it has started."""
         self.deferred = False
-        """Whether its body waits for something outside, without a slot."""
+        """Whether its body waits for something external, without a slot."""
         self.noted = self.alone = self.deferral_noted = False
-        """Whether it is stored that it runs, with nothing beside it, and without a slot."""
+        """What is stored: that it runs, that nothing runs beside it, and that it is deferred."""
 
     @property
     def waited_seconds(self) -> float | None:
-        """From when it was ready until a slot took it; ``None`` where nobody has noted when it was."""
+        """From becoming ready to getting a slot; ``None`` if the former was not recorded."""
         ready = getattr(self, "ready", None)
         return None if ready is None else self.started - ready
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for this attempt any more."""
+        """Whether this attempt is no longer wanted."""
         return self.interruption is not None
 
     def interrupt(self, why: Interruption) -> None:
-        """Have its body raise this when it next asks."""
+        """Have its body raise this the next time it checks."""
         self.interruption = why
         if self.wake is not None:
             self.wake()
 
     def raise_if_cancelled(self) -> None:
-        """End the body if nobody waits for it any more.
+        """End the body if its attempt is no longer wanted.
 
         Raises:
             LeaseLost: Its execution was taken over by another runner.
             ExecutionCancelled: Its execution was cancelled.
-            TaskTimeoutError, WorkflowTimeoutError: It or its execution has run for longer than its limit.
+            TaskTimeoutError, WorkflowTimeoutError: It or its execution has exceeded its timeout.
         """
         if self.interruption is not None:
             raise self.interruption(self)
@@ -97,13 +97,13 @@ class Job:
 
 
 def mark_ready(jobs: Iterable[Job], now: float) -> None:
-    """Note since when these wait for a slot."""
+    """Record when these became ready."""
     for job in jobs:
         job.ready = now
 
 
 def ids_of(job: Job) -> dict[str, object]:
-    """What a record about a job carries, as its ``extra``."""
+    """The attributes of log records about a job."""
     return {
         "execution_id": job.execution_id,
         "workflow": job.workflow_name,
@@ -113,7 +113,7 @@ def ids_of(job: Job) -> dict[str, object]:
 
 
 class Outcome:
-    """How an attempt ended: with a delta or with a failure. Times are wall seconds."""
+    """How an attempt ended: with a delta or with a failure. Times are wall-clock seconds."""
 
     __slots__ = ("delta", "failure", "finished_at", "job")
 
@@ -125,7 +125,7 @@ class Outcome:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What is kept of an exception, whatever its ``str`` does, a ``sys.exit`` included."""
+    """What is stored of an exception, even if its ``str`` fails; also for ``SystemExit``."""
     try:
         message = _shortened(str(error), MOST_OF_A_MESSAGE)
     except BaseException as broken:
@@ -138,7 +138,7 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _shortened(text: str, most: int) -> str:
-    """The text without its middle where it is too long: both ends of a traceback tell more."""
+    """The text without its middle if it is too long: the two ends of a traceback say the most."""
     if len(text) <= most:
         return text
     half = most // 2
@@ -149,7 +149,7 @@ Interruption = Callable[[Job], BaseException]
 
 
 def lease_lost(job: Job) -> LeaseLost:
-    """What a body raises whose execution belongs to another runner by now."""
+    """Raised in a body whose execution now belongs to another runner."""
     message = (
         f"execution {job.execution_id} was taken over by another runner while attempt {job.attempt} of task "
         f"{job.task.id!r} ran here: what it leaves is not stored, the task runs again there"
@@ -158,7 +158,7 @@ def lease_lost(job: Job) -> LeaseLost:
 
 
 def execution_cancelled(job: Job) -> ExecutionCancelled:
-    """What a body raises whose execution was cancelled or deleted."""
+    """Raised in a body whose execution was cancelled or deleted."""
     message = (
         f"execution {job.execution_id} was cancelled while attempt {job.attempt} of task {job.task.id!r} ran: what it "
         "leaves is not stored"
@@ -167,19 +167,19 @@ def execution_cancelled(job: Job) -> ExecutionCancelled:
 
 
 def task_timed_out(job: Job) -> TaskTimeoutError:
-    """What a body raises that has run for longer than its limit."""
+    """Raised in a body that has exceeded its timeout."""
     message = timeout_failure(job).message
     return TaskTimeoutError(message, task_id=job.task.id, timeout_seconds=job.timeout_seconds)
 
 
 def workflow_timed_out(job: Job) -> WorkflowTimeoutError:
-    """What a body raises whose execution has run for longer than its limit."""
+    """Raised in a body whose execution has exceeded its timeout."""
     return WorkflowTimeoutError(
         f"execution {job.execution_id} took longer than its workflow_timeout_seconds while task {job.task.id!r} ran"
     )
 
 
 def timeout_failure(job: Job) -> Failure:
-    """What is kept of an attempt that took too long."""
+    """What is stored of an attempt that timed out."""
     message = f"the body took longer than its timeout_seconds of {job.timeout_seconds:g}"
     return Failure("TaskTimeoutError", message, "")

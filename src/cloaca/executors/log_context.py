@@ -1,4 +1,4 @@
-"""Log records that say which execution they belong to."""
+"""Log records that name the execution they belong to."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from cloaca.executors.job import ids_of
 
 
 class LogContext(logging.Filter):
-    """Gives each log record ``execution_id``, ``workflow``, ``task`` and ``attempt``; add it to a handler.
+    """A logging filter that adds ``execution_id``, ``workflow``, ``task`` and ``attempt`` to log records.
 
-    They are those of the body that logs, with any logger, on its thread, on the event loop, or in a thread that
-    ``asyncio.to_thread`` has started, and all but ``attempt`` those of a callback; a thread that a body starts by itself belongs to no execution, unless it runs in a
-    copy of the body's context. What cloaca logs of an execution carries them too, as far as it belongs to one task.
+    Records get the ids of the body that logs them, with any logger: on the body's thread, on the event loop, or in a thread
+    started with ``asyncio.to_thread``. Records of a callback get all but ``attempt``. A thread that a body starts itself
+    belongs to no execution, unless it runs in a copy of the body's context. Records that cloaca logs about an execution have
+    these attributes too, as far as they concern a single task.
 
-    It lets every record pass, and changes nothing that a record has already.
+    The filter lets every record pass, and never replaces an attribute that a record already has.
 
     Args:
-        outside: What they are of a record that belongs to no execution.
+        outside: The value of the attributes in records that belong to no execution.
 
     Example:
         >>> import logging
@@ -34,7 +35,7 @@ class LogContext(logging.Filter):
         self._outside = outside
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Give the record what it lacks."""
+        """Add the attributes that the record lacks."""
         known = _known()
         for name in ("execution_id", "workflow", "task", "attempt"):
             if name not in record.__dict__:
@@ -43,7 +44,7 @@ class LogContext(logging.Filter):
 
 
 def _known() -> Mapping[str, object]:
-    """What the code that runs here belongs to."""
+    """The ids that the running code belongs to."""
     attempt, callback = current_attempt.get(), in_callback.get()
     if attempt is not None:
         return ids_of(attempt.job)

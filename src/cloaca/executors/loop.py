@@ -1,4 +1,4 @@
-"""Async bodies on one event loop, on a thread that is made at the first of them."""
+"""Async bodies on one event loop, whose thread is started for the first of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("cloaca.executors")
 
 
 class LoopExecutor:
-    """Runs jobs as asyncio tasks, as many at once as there are slots.
+    """Runs jobs as asyncio tasks, as many at a time as there are slots.
 
     Args:
         deliver: Called with each outcome, on the loop's thread.
@@ -60,27 +60,27 @@ class LoopExecutor:
         self._thread.start()
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Run these when slots are free."""
+        """Run these as slots become free."""
         self.slots.add(jobs)
         self.wake()
 
     def submit_exclusively(self, job: Job) -> None:
-        """Run this one although the others are held."""
+        """Run this job although the others are on hold."""
         self.slots.run_exclusively(job)
         self._loop.call_soon_threadsafe(self._launch)
 
     def wake(self) -> None:
-        """Start what slots are free for."""
+        """Start waiting jobs if slots are free."""
         if self.slots.available:
             self._loop.call_soon_threadsafe(self._launch)
 
     def drop(self, execution_id: str, why: Interruption) -> None:
-        """Forget what waits of an execution that is not this runner's any more, and cancel what runs of it."""
+        """Forget waiting jobs of an execution that this runner has lost, and cancel its running ones."""
         for job in self.slots.drop(execution_id, why):
             self._loop.call_soon_threadsafe(self._cancel, job)
 
     def abandon(self, job: Job, why: Interruption) -> None:
-        """Cancel a job whose body does not end, and take its slot."""
+        """Cancel a job whose body does not end, and free its slot."""
         job.interrupt(why)
         self.slots.finish(job)
         self._loop.call_soon_threadsafe(self._cancel, job)
@@ -93,11 +93,11 @@ class LoopExecutor:
 
     @property
     def delivered(self) -> bool:
-        """Always: an outcome is delivered before its slot is free."""
+        """Always true: outcomes are delivered before their slots are freed."""
         return True
 
     def close(self) -> None:
-        """Cancel what runs and end the loop."""
+        """Cancel what runs and stop the loop."""
         self.slots.drain()
         self._loop.call_soon_threadsafe(self._stop)
         if threading.current_thread() is not self._thread:
@@ -114,11 +114,11 @@ class LoopExecutor:
         self._loop.close()
 
     def _run_until_stopped(self) -> None:
-        # A body may stop the loop, and asyncio lets a SystemExit out of it that a task of a body's has raised.
+        # A body may stop the loop, and asyncio propagates a SystemExit raised in a task that a body has created.
         try:
             self._loop.run_forever()
         except (SystemExit, KeyboardInterrupt) as error:
-            logger.warning("a task that an async body has made ended with %r: other bodies go on", error)
+            logger.warning("an asyncio task created by an async body ended with %r: other bodies continue", error)
 
     def _stop(self) -> None:
         pending = list(self._tasks.values())
@@ -160,7 +160,7 @@ class LoopExecutor:
         if self._observer is not None:
             self._observer.attempt_ended(job, failure and str(failure))
         finished_at = job.started_at + self._clock.monotonic() - job.started
-        # Delivered before the slot is free: an executor that looks idle has told all it knows.
+        # Delivered before the slot is freed: an executor that looks idle has delivered everything.
         self._deliver(Outcome(job, delta, failure, finished_at))
         self.slots.finish(job)
         self._launch()

@@ -1,7 +1,7 @@
-"""The slots of an executor: which jobs wait for one, which hold one.
+"""The slots of an executor: which jobs wait for one and which hold one.
 
-A slot is not a thread: a body that waits for a nested execution lends its slot, and one that has timed out loses it,
-while the thread under either goes on.
+A slot is not a thread: a body that waits for a nested execution lends its slot, and a body that has timed out loses it,
+while its thread continues.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloaca.executors.job import Interruption, Job, lease_lost
 
 
 class Slots:
-    """A bounded number of slots and the fair queue before them; safe for threads."""
+    """A bounded number of slots, with a fair queue of waiting jobs; thread-safe."""
 
     def __init__(self, capacity: int, clock: Clock) -> None:
         self.capacity = capacity
@@ -32,11 +32,11 @@ class Slots:
         self._exclusive: deque[Job] = deque()
         self._lease_ends = math.inf
         self._refused = False
-        """Whether somebody has asked for a job since that time."""
+        """Whether a job was requested after the lease ended."""
 
     @property
     def available(self) -> bool:
-        """Whether a job waits that a slot is free for."""
+        """Whether a job waits and a slot is free for it."""
         return bool(self._queue) and not self._held and self._free > self._reclaiming
 
     @property
@@ -49,7 +49,7 @@ class Slots:
             self._queue.extend(jobs)
 
     def take(self) -> Job | None:
-        """Give a slot to the next job, if there is one of each, and note when it started."""
+        """Give a slot to the next job, if there is one of each, and record when it started."""
         with self._lock:
             now = self._clock.monotonic()
             if now >= self._lease_ends:
@@ -67,10 +67,10 @@ class Slots:
         return None if self._held or self._free <= self._reclaiming else self._queue.pop()
 
     def extend_lease(self, until: float) -> bool:
-        """Let jobs start until then, by the monotonic clock; true where somebody has asked for one too late.
+        """Let jobs start until this monotonic time; true if a job was requested after the previous lease had ended.
 
-        A process that was stopped goes on where it was. By then others may have run what waits here: a job starts only
-        while the runner is known to own it.
+        A process that was stopped (SIGSTOP) continues where it was, when other runners may already have run what waits here. So
+        a job starts only while the runner is known to own it.
         """
         with self._lock:
             self._lease_ends = until
@@ -78,7 +78,7 @@ class Slots:
             return refused
 
     def finish(self, job: Job) -> bool:
-        """Free a job's slot; false where the job has lost it already."""
+        """Free a job's slot; false if the job had already lost it."""
         with self._lock:
             kept = self._running.pop(id(job), None) is not None
             if self._reclaiming:
@@ -92,12 +92,12 @@ class Slots:
 
     @property
     def busy(self) -> int:
-        """How many slots are taken."""
+        """How many slots are in use."""
         return len(self._running) - self._lent
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits and nothing runs."""
+        """Whether nothing waits or runs."""
         return not self.waiting and not self._running
 
     @property
@@ -111,28 +111,28 @@ class Slots:
             return list(self._running.values())
 
     def hold(self) -> list[Job]:
-        """Start nothing more until ``resume``; what runs, or was let past and is about to, is returned."""
+        """Start nothing more until ``resume``; returns the jobs that run or are exempt and about to start."""
         with self._lock:
             self._held = True
             return [*self._running.values(), *self._exclusive]
 
     def run_exclusively(self, job: Job) -> None:
-        """Let one job pass while the others are held."""
+        """Exempt one job while the others are on hold."""
         with self._lock:
             self._exclusive.append(job)
 
     def resume(self) -> None:
-        """Go on starting jobs."""
+        """Start jobs again."""
         with self._lock:
             self._held = False
 
     def take_back(self, execution: str) -> list[Job]:
-        """Take out what waits of an execution; what runs goes on."""
+        """Remove and return the waiting jobs of an execution; running ones continue."""
         with self._lock:
             return self._queue.drop(execution)
 
     def drop(self, execution: str, why: Interruption = lease_lost) -> list[Job]:
-        """Forget what waits of an execution that is not this runner's any more, and tell what runs of it, which is returned."""
+        """Forget waiting jobs of an execution that this runner has lost; interrupt and return its running ones."""
         with self._lock:
             self._queue.drop(execution)
             self._exclusive = deque(job for job in self._exclusive if job.execution_id != execution)
@@ -142,7 +142,7 @@ class Slots:
             return running
 
     def drain(self) -> list[Job]:
-        """Take out what waits, and start nothing more."""
+        """Remove and return all waiting jobs, and start nothing more."""
         with self._lock:
             self._held = True
             self._exclusive.clear()
@@ -155,10 +155,10 @@ class Slots:
             self._returned.notify()
 
     def reclaim(self, *, wait: bool = True) -> None:
-        """Take a slot again; bodies that reclaim come before jobs that have not started.
+        """Take a slot again; bodies that reclaim one come before jobs that have not started.
 
-        One that must not wait, because it would hold up an event loop, takes a slot that is not free: fewer jobs
-        start until one is.
+        A body that must not block, because it is on an event loop, takes a slot even if none is free: fewer jobs start until
+        one is.
         """
         with self._lock:
             if not wait:

@@ -27,14 +27,14 @@ _numbers = itertools.count(1)
 
 
 class ThreadExecutor:
-    """Runs jobs on threads, as many at once as there are slots.
+    """Runs jobs on threads, as many at a time as there are slots.
 
-    A thread takes its next job itself, without a word from the engine: what the engine has made ready runs as fast
-    as slots come free. Threads are daemons; one whose body has lost its slot is replaced.
+    A thread takes its next job by itself, without involving the engine, so ready jobs start as fast as slots become free.
+    Threads are daemons. One whose body has lost its slot is replaced.
 
     Args:
         deliver: Called with each outcome, on the body's thread.
-        settle: Called instead where no job waits for the thread: it may take its time, and make the next job ready.
+        settle: Called instead if no job waits for the thread. It may take time, and may make the next job ready.
     """
 
     def __init__(
@@ -55,24 +55,24 @@ class ThreadExecutor:
         self._observer = observer
         self._idle: list[threading.Lock] = []
         self._undelivered: set[Outcome] = set()
-        """Outcomes whose slots are free already."""
+        """Outcomes that are not delivered yet, but whose slots are already free."""
         self._closed = False
         self._process = os.getpid()
 
     _failure_of = staticmethod(failure_of)
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Run these when slots are free."""
+        """Run these as slots become free."""
         self.slots.add(jobs)
         self.wake()
 
     def submit_exclusively(self, job: Job) -> None:
-        """Run this one although the others are held."""
+        """Run this job although the others are on hold."""
         self.slots.run_exclusively(job)
         self._rouse()
 
     def wake(self) -> None:
-        """See to it that a thread looks for work if there is some."""
+        """Make sure that a thread looks for work if there is any."""
         if self.slots.available:
             self._rouse()
 
@@ -87,15 +87,15 @@ class ThreadExecutor:
         try:
             thread.start()
         except RuntimeError as error:
-            # The interpreter is ending: what waits is handed over, nobody is at fault.
-            logger.info("no thread for another body: %s", error)
+            # The interpreter is exiting: what waits is handed over, and no task fails.
+            logger.info("no thread could be started for another body: %s", error)
 
     def drop(self, execution_id: str, why: Interruption) -> None:
-        """Forget what waits of an execution that is not this runner's any more, and tell what runs of it."""
+        """Forget waiting jobs of an execution that this runner has lost, and interrupt its running ones."""
         self.slots.drop(execution_id, why)
 
     def abandon(self, job: Job, why: Interruption) -> None:
-        """Take the slot of a job whose body does not end; its thread is left to itself."""
+        """Free the slot of a job whose body does not end, and abandon its thread."""
         job.interrupt(why)
         if self.slots.finish(job):
             logger.warning(
@@ -105,7 +105,7 @@ class ThreadExecutor:
             self.wake()
 
     def close(self) -> None:
-        """Let idle threads end; what runs is not waited for."""
+        """Let idle threads end; running bodies are not waited for."""
         self._closed = True
         self.slots.drain()
         while self._idle:
@@ -113,7 +113,7 @@ class ThreadExecutor:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits, nothing runs, and every outcome is delivered."""
+        """Whether nothing waits or runs, and every outcome is delivered."""
         return self.slots.idle and self.delivered
 
     @property
@@ -129,7 +129,7 @@ class ThreadExecutor:
         while keeps_slot and not self._closed:
             job = self.slots.take()
             if job is None:
-                # From now on whoever adds work finds this thread.
+                # From here on, whoever adds work finds this thread.
                 self._idle.append(gate)
                 self._tell(outcome, self._settle)
                 outcome = None
@@ -137,15 +137,15 @@ class ThreadExecutor:
             else:
                 self._tell(outcome, self._deliver)
                 self.wake()
-                # Each body has context variables of its own, as if the thread were new.
+                # Each body gets its own context variables, as if the thread were new.
                 outcome = ContextVariables().run(self._outcome, job)
                 self._undelivered.add(outcome)
-                # A thread whose slot was taken meanwhile has been replaced by another.
+                # A thread whose slot was taken away meanwhile has been replaced by another.
                 keeps_slot = self.slots.finish(job)
         self._tell(outcome, self._deliver)
 
     def _park(self, gate: threading.Lock) -> None:
-        # ``close`` finds the gate in the list, or is found here.
+        # ``close`` either finds the gate in the list, or is noticed here.
         if not self._closed:
             gate.acquire()
 
