@@ -118,7 +118,9 @@ class LoopExecutor:
         try:
             self._loop.run_forever()
         except (SystemExit, KeyboardInterrupt) as error:
-            logger.warning("an asyncio task created by an async body ended with %r: other bodies continue", error)
+            logger.warning(
+                "an asyncio task created by an async body ended with %r: other bodies continue", error
+            )
 
     def _stop(self) -> None:
         pending = list(self._tasks.values())
