@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,11 +84,13 @@ def test_what_nobody_runs_is_found_once_it_has_waited_for_a_while(shell, waiting
 
 
 def test_tables_that_are_not_there_or_old_are_left_as_they_are(shell, postgres_url, tmp_path):
-    assert found(shell, "--db", postgres_url, status=1)["tables"]["next_step"] == "make them: cloaca migrate"
+    next_step = found(shell, "--db", postgres_url, status=1)["tables"]["next_step"]
+    assert re.fullmatch("make them: cloaca migrate( --db .*)?", next_step)
     assert found(shell, "--db", postgres_url, status=1)["tables"]["text"] == "there are none"
     missing = tmp_path / "missing.db"
     database = found(shell, "--db", f"sqlite:///{missing}", status=1)["database"]
     assert f"there is no database {missing}" in database["text"]
+    assert database["next_step"].endswith(f": cloaca migrate --db sqlite:///{missing}")
     assert not missing.exists()
 
 
@@ -117,10 +120,17 @@ def test_a_lock_that_is_held_names_who_holds_it(shell, sqlite_url, ended, monkey
 def test_a_damaged_file_is_found_if_it_is_read(shell, tmp_path):
     path = tmp_path / "damaged.db"
     path.write_bytes(b"this is no database" * 1000)
-    assert (
-        "is damaged or is not a SQLite database"
-        in found(shell, "--db", f"sqlite:///{path}", status=1)["database"]["text"]
-    )
+    (finding,) = shell.json("doctor", "--db", f"sqlite:///{path}", status=1)["findings"]
+    assert (finding["check"], finding["grade"]) == ("database", "wrong")
+    assert "is damaged or is not a SQLite database" in finding["text"]
+
+
+def test_commands_to_type_next_name_the_database_where_it_is_not_the_one_meant(shell, waiting, monkeypatch):
+    monkeypatch.setattr("cloaca.insights.findings.PATIENCE_SECONDS", 0.0)
+    url, shell.url = shell.url, "sqlite:///other.db"
+    next_step = found(shell, "--db", url, status=1)["executions"]["next_step"]
+    listing, explaining = re.findall(r"cloaca (list|explain) .*?--db (\S+)", next_step)
+    assert [listing[0], explaining[0]] == ["list", "explain"]
 
 
 def test_a_client_works_while_it_is_looked_at(shell, ended):

@@ -22,6 +22,7 @@ def test_the_command_that_helps_names_the_database_where_it_is_not_the_one_meant
     url, shell.url = shell.url, "sqlite:///other.db"
     (command,) = re.findall("\n  (cloaca retry .*)\n", shell.run("explain", ended[1], "--db", url))
     assert command.startswith(f"cloaca retry {ended[1]} --db ")
+    assert shell.json("explain", ended[1], "--db", url)["reasons"][0]["next_step"] == command
 
 
 def test_the_history_is_told_in_order(shell, ended):

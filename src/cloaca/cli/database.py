@@ -72,12 +72,12 @@ def _check_tables(url: str) -> None:
         version, needed = inspection.tables_version(), inspection.known_version
     if not version:
         raise Refused(
-            f"{without_password(url)} has no tables of cloaca: check --db, or make them: cloaca migrate"
+            f"{without_password(url)} has no tables of cloaca: check --db, or make them: {command_for(url, 'migrate')}"
         )
     if version < needed:
         raise Refused(
             f"the tables of {without_password(url)} have version {version}, and this release needs {needed}: once no older "
-            "release works on them, bring them up to date: cloaca migrate"
+            f"release works on them, bring them up to date: {command_for(url, 'migrate')}"
         )
 
 

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 
 import click
 
-from cloaca.cli.database import check_exists, check_kept, database_option
+from cloaca.cli.database import check_exists, check_kept, command_for, database_option
 from cloaca.cli.documents import print_document
 from cloaca.cli.exits import COMPLETED, FAILED, Refused
 from cloaca.cli.options import json_option
@@ -66,13 +67,17 @@ def _findings(url: str, *, watch: float, thorough: bool) -> Iterator[Finding]:
         inspection, store = inspection_of(url), store_of(url)
     except (Refused, CloacaException) as error:
         yield Finding(
-            "database", Grade.WRONG, str(error), "name another with --db, or make it: cloaca migrate"
+            "database",
+            Grade.WRONG,
+            str(error),
+            f"name another with --db, or make it: {command_for(url, 'migrate')}",
         )
         return
     with closing(inspection), closing(store):
         yield from Examination(
-            inspection, store, watch=watch, patience=PATIENCE_SECONDS, thorough=thorough
-        ).findings()
+            inspection, store, watch=watch, patience=PATIENCE_SECONDS, thorough=thorough,
+            command=partial(command_for, url),
+        ).findings()  # fmt: skip
 
 
 def _print(finding: Finding) -> None:

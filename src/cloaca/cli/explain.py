@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import click
 
@@ -31,13 +31,23 @@ def explain(typed_id: str, *, url: str, as_object: bool) -> None:
     """
     with asking(url) as client:
         found = client.explain(resolved(client, typed_id))
+    reasons = [replace(reason, next_step=_typed(reason.next_step, url)) for reason in found.reasons]
     if as_object:
-        reasons = [asdict(reason) for reason in found.reasons]
         print_document(
-            sys.stdout, {"execution_id": found.execution_id, "status": found.status, "reasons": reasons}
+            sys.stdout,
+            {
+                "execution_id": found.execution_id,
+                "status": found.status,
+                "reasons": list(map(asdict, reasons)),
+            },
         )
         return
-    for reason in found.reasons:
+    for reason in reasons:
         click.echo(printable(reason.text))
         if reason.next_step:
-            click.echo(f"  {command_for(url, *shlex.split(reason.next_step)[1:])}")
+            click.echo(f"  {reason.next_step}")
+
+
+def _typed(next_step: str | None, url: str) -> str | None:
+    """A command with the database that was asked."""
+    return None if next_step is None else command_for(url, *shlex.split(next_step)[1:])

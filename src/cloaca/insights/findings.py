@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,6 +17,10 @@ PATIENCE_SECONDS = 60.0
 
 SKEW_SECONDS = 2.0
 """By how much clocks may differ."""
+
+
+Command = Callable[..., str]
+"""Writes the words of a command so that it can be typed, with the database that is looked at."""
 
 
 class Grade(StrEnum):
@@ -60,18 +65,23 @@ class SeenRunners(NamedTuple):
     lost: Mapping[str, int]
 
 
-def of_tables(version: int, known: int) -> Finding:
+def typed(*words: str) -> str:
+    """A command as it is typed where the database need not be named."""
+    return shlex.join(["cloaca", *words])
+
+
+def of_tables(version: int, known: int, *, command: Command = typed) -> Finding:
     """Whether this release can work with the tables."""
     if version == known:
         return Finding("tables", Grade.OK, f"version {version}, as this release needs")
     if not version:
-        return Finding("tables", Grade.WRONG, "there are none", "make them: cloaca migrate")
+        return Finding("tables", Grade.WRONG, "there are none", f"make them: {command('migrate')}")
     if version < known:
         return Finding(
             "tables",
             Grade.WRONG,
             f"version {version}, and this release needs {known}",
-            "bring them up to date: cloaca migrate",
+            f"bring them up to date: {command('migrate')}",
         )
     return Finding(
         "tables", Grade.WRONG, f"version {version}, and this release knows {known}", "upgrade pycloaca"
@@ -92,9 +102,9 @@ def of_holders(holders: Sequence[Holder], *, patience: float) -> Iterator[Findin
         yield Finding("locks", Grade.OK, "nobody holds one for long")
 
 
-def of_runners(runners: SeenRunners, *, watched: float) -> Iterator[Finding]:
+def of_runners(runners: SeenRunners, *, watched: float, command: Command = typed) -> Iterator[Finding]:
     """Who of the runners is dead, stopped or silent, and what it owns."""
-    found = {runner: _of_runner(runner, watched=watched) for runner in runners.seen}
+    found = {runner: _of_runner(runner, watched=watched, command=command) for runner in runners.seen}
     yield from filter(None, found.values())
     for owner, number in runners.lost.items():
         yield Finding(
@@ -109,12 +119,12 @@ def of_runners(runners: SeenRunners, *, watched: float) -> Iterator[Finding]:
         yield Finding("runners", Grade.NOTE, "none has joined")
 
 
-def _of_runner(runner: SeenRunner, *, watched: float) -> Finding | None:
+def _of_runner(runner: SeenRunner, *, watched: float, command: Command) -> Finding | None:
     has = f"it owns {_executions(runner.owns)}"
     if runner.first.holds_lock is False and runner.last.holds_lock is False:
         return Finding(
             "runners", Grade.WRONG, f"{runner.name} has ended without leaving; {has}",
-            "the next runner takes that over within seconds: if none lives, start one: cloaca worker MODULE",
+            f"the next runner takes that over within seconds: if none lives, start one: {command('worker', 'MODULE')}",
         )  # fmt: skip
     if runner.is_stopped:
         return Finding(
@@ -129,7 +139,7 @@ def _of_runner(runner: SeenRunner, *, watched: float) -> Finding | None:
     return None
 
 
-def of_waiting(rows: Iterable[WaitingRow], *, now: float) -> Iterator[Finding]:
+def of_waiting(rows: Iterable[WaitingRow], *, now: float, command: Command = typed) -> Iterator[Finding]:
     """What waits for a runner, because it has no room or because nobody has the code."""
     for row in rows:
         if now - row.oldest_at < PATIENCE_SECONDS:
@@ -141,23 +151,24 @@ def of_waiting(rows: Iterable[WaitingRow], *, now: float) -> Iterator[Finding]:
                 "executions",
                 Grade.NOTE,
                 f"{text}: others of it run, so they wait for room, or for the code they were started with",
-                "see which: cloaca explain ID; for room start another worker",
+                f"see which: {command('explain', 'ID')}; for room start another worker",
             )
         else:
             yield Finding(
                 "executions", Grade.WRONG, f"{text}, and nobody runs any of it",
-                f"start a worker whose module registers it, or see why: cloaca list --workflow {row.workflow}, cloaca explain ID",
+                "start a worker whose module registers it, or see why: "
+                f"{command('list', '--workflow', row.workflow)}, {command('explain', 'ID')}",
             )  # fmt: skip
 
 
-def of_suspected(rows: Iterable[SuspectedRow]) -> Iterator[Finding]:
+def of_suspected(rows: Iterable[SuspectedRow], *, command: Command = typed) -> Iterator[Finding]:
     """Tasks that may have brought their processes down."""
     for row in rows:
         times = f"{row.crashes} times" if row.crashes > 1 else "once"
         yield Finding(
             "executions", Grade.WRONG,
             f"task {row.task!r} of execution {row.execution} ({row.workflow}) was running when its process died, {times}",
-            f"see what it does: cloaca explain {row.execution}; or end it: cloaca cancel {row.execution}",
+            f"see what it does: {command('explain', row.execution)}; or end it: {command('cancel', row.execution)}",
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from cloaca.errors import DatabaseError
 from cloaca.insights import findings
-from cloaca.insights.findings import Finding, Grade, SeenRunner, SeenRunners
+from cloaca.insights.findings import Command, Finding, Grade, SeenRunner, SeenRunners
 from cloaca.store.inspection import Inspection
 from cloaca.store.processes import is_stopped
 from cloaca.store.rows import RunnerRow
@@ -27,6 +27,7 @@ class Examination(NamedTuple):
         patience: For how many seconds somebody may hold a lock.
         thorough: Whether to read the whole file of a SQLite database for damage.
         sleep: Waits between the first look at the runners and the last.
+        command: Writes the commands of the next steps.
     """
 
     inspection: Inspection
@@ -36,12 +37,15 @@ class Examination(NamedTuple):
     thorough: bool = False
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
+    command: Command = findings.typed
 
     def findings(self) -> Iterator[Finding]:
         """What is found, check by check, as soon as it is known; it ends with the first that rules out the others."""
         try:
+            # A file is not looked into before its tables are asked for.
+            version = self.inspection.tables_version()
             yield Finding("database", Grade.OK, f"{self.store.location}, {self.inspection.server()}")
-            tables = findings.of_tables(self.inspection.tables_version(), self.inspection.known_version)
+            tables = findings.of_tables(version, self.inspection.known_version, command=self.command)
             yield tables
             yield from findings.of_damages(self.inspection.damages(thorough=self.thorough))
             yield from findings.of_holders(
@@ -50,19 +54,19 @@ class Examination(NamedTuple):
             if tables.grade is Grade.OK:
                 yield from self._of_contents()
         except DatabaseError as error:
-            yield Finding(
-                "database", Grade.WRONG, str(error), "see that it is there and can be reached; check --db"
-            )
+            yield Finding("database", Grade.WRONG, str(error), "do what it says, or name another with --db")
 
     def _of_contents(self) -> Iterator[Finding]:
         runners = self._runners()
-        yield from findings.of_runners(runners, watched=self.watch)
+        yield from findings.of_runners(runners, watched=self.watch, command=self.command)
         began = self.now()
         server = self.inspection.clock()
         took = self.now() - began
         now = self.now() if server is None else server
-        yield from findings.of_waiting(self.inspection.waiting(), now=now)
-        yield from findings.of_suspected(self.inspection.suspected(limit=_MOST_SUSPECTED))
+        yield from findings.of_waiting(self.inspection.waiting(), now=now, command=self.command)
+        yield from findings.of_suspected(
+            self.inspection.suspected(limit=_MOST_SUSPECTED), command=self.command
+        )
         yield from findings.of_clocks(
             ahead=0.0 if server is None else began + took / 2 - server,
             error=took / 2,
