@@ -28,7 +28,7 @@ _SCALARS = {str, int, float, bool, None, NoneType, Any}
 
 
 class Readable(Protocol):
-    """What ``bind`` needs of a context; mappings have it too."""
+    """What ``bind`` needs of a context; mappings provide it too."""
 
     def __contains__(self, key: object, /) -> bool: ...
 
@@ -36,15 +36,14 @@ class Readable(Protocol):
 
 
 def bind(task: AnyTask, context: Readable) -> dict[str, Any]:
-    """The keyword arguments that the task's function gets from this context.
+    """The keyword arguments for the task's function, taken from this context.
 
-    An annotated value is checked by msgspec, strictly: ``"5"`` is no ``int``. A list or dict is passed as the
-    context's own object where the annotation consists of JSON's types, so a change made in place is kept; any other
-    annotation (a ``Struct``, a ``datetime``, a ``set``) gets a converted copy. A key that is absent leaves the
-    parameter its default.
+    Annotated values are checked strictly by msgspec: ``"5"`` is not an ``int``. If the annotation consists of JSON types, a
+    list or dict is passed as the context's own object, so changes made in place are kept. Any other annotation (a
+    ``Struct``, a ``datetime``, a ``set``) receives a converted copy. If a key is absent, the parameter keeps its default.
 
     Raises:
-        TaskExecutionError: A key without default is missing, or a value is not what its annotation says.
+        TaskExecutionError: A key without a default is missing, or a value does not match its annotation.
     """
     return {
         parameter.name: _value(task, parameter, context.get(parameter.name))
@@ -93,10 +92,10 @@ class Expected(NamedTuple):
 
 
 def expected_types(task: AnyTask) -> dict[str, Expected]:
-    """The annotated parameters' types, resolved at the first call.
+    """The types of the annotated parameters, resolved at the first call.
 
     Raises:
-        TaskExecutionError: An annotation names something that does not exist, or msgspec has no rule for it.
+        TaskExecutionError: An annotation names something that does not exist, or that msgspec does not support.
     """
     if (known := task.__dict__.get("_expected")) is None:
         known = task.__dict__["_expected"] = _resolved(task)
@@ -104,7 +103,7 @@ def expected_types(task: AnyTask) -> dict[str, Expected]:
 
 
 def annotation_problem(task: AnyTask) -> str | None:
-    """Why the annotations of the task's parameters cannot be resolved, or None; cheap where it has no parameters."""
+    """Why the annotations of the task's parameters cannot be resolved, or None; cheap for a task without parameters."""
     if all(p.annotation is None for p in task.parameters):
         return None
     try:
@@ -168,7 +167,7 @@ def _is_json(annotation: Any) -> bool:
 
 
 def _parts(annotation: Any) -> Sequence[Any] | None:
-    """The annotations inside this one, or None where it is not made of JSON's types."""
+    """The annotations nested in this one, or None if it is not made of JSON types."""
     origin = get_origin(annotation) or annotation
     if origin is Annotated:
         return get_args(annotation)[:1]

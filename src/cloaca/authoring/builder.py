@@ -1,4 +1,4 @@
-"""Building workflows out of tasks."""
+"""Building workflows from tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WANTED = "add_task takes a string task ID or a function object decorated with @
 
 
 def _advice(given: object) -> str:
-    """What to do about it, where it tells what was meant."""
+    """What to do instead, if it is clear what was meant."""
     if isinstance(given, (list, tuple, set, frozenset)):
         return ": call it once for each task"
     if inspect.isfunction(given):
@@ -36,19 +36,19 @@ def _how_to_declare(id: str) -> str:
 
 @suggests_keywords
 class WorkflowBuilder:
-    """Collects tasks and builds a workflow of them, each method returning the builder.
+    """Collects tasks and builds a workflow from them. Each method returns the builder.
 
-    As a context manager it also takes the tasks declared inside its block, which other workflows do not see, and at
-    the block's end builds the workflow and registers it under its name. A block that raises registers nothing.
+    Used as a context manager, it also collects the tasks declared in its block, which other workflows cannot see. At the
+    end of the block it builds the workflow and registers it under its name; a block that raises registers nothing.
 
     Args:
-        name: The workflow's name: text of at most 255 characters, all of them visible or spaces.
-        tenant: First part of the namespace.
-        package: Second part of the namespace.
-        workflow: Third part of the namespace; the name unless given.
+        name: The workflow's name: at most 255 characters, all of them visible or spaces.
+        tenant: The first part of the namespace.
+        package: The second part of the namespace.
+        workflow: The third part of the namespace; by default the name.
 
     Raises:
-        WorkflowValidationError: A name cannot be one; at the block's end, the workflow cannot be built.
+        WorkflowValidationError: A name is not valid, or, at the end of the block, the workflow cannot be built.
 
     Example:
         >>> import cloaca
@@ -86,27 +86,27 @@ class WorkflowBuilder:
         super().__setattr__(name, value)
 
     def description(self, text: str) -> Self:
-        """Say what the workflow is for."""
+        """Set the description of the workflow."""
         self._description = checked_text(text, what=f"the description of workflow {shown(self.name)}")
         self._built = None
         return self
 
     def tag(self, key: str, value: str) -> Self:
-        """Attach a tag, in place of an earlier one of that key."""
+        """Set a tag, replacing an earlier value of the same key."""
         what = f"of a tag of workflow {shown(self.name)}"
         self._tags[checked_name(key, what=f"the key {what}")] = checked_text(value, what=f"the value {what}")
         self._built = None
         return self
 
     def add_task(self, task: str | AnyTask) -> Self:
-        """Add a task by its id or as the decorated function; adding it again changes nothing.
+        """Add a task by id, or as the decorated function; adding it again has no effect.
 
-        An id means a task declared in the builder's block, else the one declared outside builders last before
-        ``build``.
+        An id refers to the task declared in the builder's block, or else to the latest one declared outside any builder
+        when ``build`` is called.
 
         Raises:
             TaskNotFoundError: No task has this id.
-            WorkflowValidationError: It is neither an id nor a task. ``build`` refuses the same again.
+            WorkflowValidationError: The argument is neither an id nor a task. ``build`` will refuse it again.
         """
         match task:
             case Task():
@@ -127,7 +127,7 @@ class WorkflowBuilder:
         self._add(id)
 
     def declare(self, task: AnyTask) -> None:
-        """Add a task of this builder's own; ``@task`` inside the block calls it."""
+        """Add a task that belongs to this builder; called by ``@task`` in the block."""
         given = self._given.setdefault(task.id, [])
         if not any(task is known for known in given):
             given.append(task)
@@ -147,12 +147,12 @@ class WorkflowBuilder:
         return {*self._given, *registry.current().task_ids()}
 
     def build(self) -> Workflow:
-        """Check everything and bind the functions.
+        """Check everything, bind the functions, and return the workflow.
 
-        The workflow is not registered by this. Called again with nothing added it returns the same workflow.
+        This does not register the workflow. If nothing was added since, it returns the same workflow again.
 
         Raises:
-            WorkflowValidationError: The workflow cannot be built; ``errors`` has a line for every cycle, missing or
+            WorkflowValidationError: The workflow cannot be built; ``errors`` has one line for each cycle, missing or
                 repeated dependency, duplicate id and refused reference.
         """
         if self._built is None or self._bound() != list(self._built.bound):

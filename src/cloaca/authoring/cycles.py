@@ -12,9 +12,9 @@ Edges = Mapping[str, Collection[str]]
 
 
 def elementary_cycles(edges: Edges) -> Iterator[list[str]]:
-    """Each cycle once, as the nodes on it in the order of its edges; a node that names itself is none.
+    """Each cycle once, as a list of nodes in the order of its edges. Self-loops are not included.
 
-    The first node of each is the one that comes first in ``edges``. There can be exponentially many: take a slice.
+    Each list starts with the node that comes first in ``edges``. There can be exponentially many cycles: take a slice.
     """
     rank = {node: place for place, node in enumerate(edges)}
     waiting = [edges]
@@ -65,7 +65,7 @@ def _leave(
 
 
 def _components(edges: Edges) -> Iterator[set[str]]:
-    """The strongly connected components of more than one node."""
+    """The strongly connected components with more than one node."""
     reverse: dict[str, list[str]] = {node: [] for node in edges}
     for node, followings in edges.items():
         for following in followings:
@@ -93,7 +93,7 @@ def _postorder(edges: Edges) -> list[str]:
 
 
 def _reached(root: str, edges: Edges, placed: set[str]) -> set[str]:
-    """The root and what it leads to, without what an earlier component holds; all of it becomes placed."""
+    """The root and everything reachable from it that is in no earlier component; marks all of it as placed."""
     reached: set[str] = set()
     stack = [root]
     while stack:

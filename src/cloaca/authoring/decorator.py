@@ -1,4 +1,4 @@
-"""The decorator that makes a function a task."""
+"""The ``@task`` decorator."""
 
 from __future__ import annotations
 
@@ -61,38 +61,39 @@ def task(
     on_failure: OnFailure | None = None,
     **unknown: Any,
 ) -> Any:
-    """Make the function a task, with or without options.
+    """Make a function a task, with or without options.
 
-    The function is called with the context, and with a handle where its second positional parameter is named
-    ``handle`` or ``task_handle``; keyword-only parameters are filled from the context. Inside ``with
-    WorkflowBuilder(...)`` the task belongs to that workflow and is added to it; anywhere else it can be added to any
-    workflow by its id, and a later task of the same id replaces it there.
+    The function is called with the context. If its second positional parameter is named ``handle`` or ``task_handle``, it
+    also receives a ``TaskHandle``; keyword-only parameters are filled from the context. A task declared inside ``with
+    WorkflowBuilder(...)`` belongs to that workflow and is added to it. A task declared anywhere else can be added to any
+    workflow by its id; declaring another task with the same id replaces it.
 
     Args:
-        function: The function, where the decorator is used bare.
-        id: Letters, digits, ``_``, ``.`` and ``-``, at most 255; the function's name unless given.
-        dependencies: Ids or decorated functions, declared before or after this task.
-        retry_attempts: Runs after the first one fails; 3 where only another retry option is given, and the runner's
-            default where none is.
-        retry_backoff: ``"fixed"``, ``"linear"`` or ``"exponential"`` (unless given): how the delay grows.
-        retry_delay_ms: The delay before the first retry, 1000 unless given.
-        retry_max_delay_ms: The longest delay; 30,000, or ``retry_delay_ms`` where that is more, unless given.
-        retry_condition: ``"all"`` (unless given), ``"never"``, ``"transient"`` (timeouts, connections and the like), or
-            texts separated by commas: only errors whose text holds one of them, in any case, are retried.
-        retry_jitter: Whether each delay is shortened or lengthened by up to a quarter; it is unless ``False``.
-        retry: All of that as a ``RetryPolicy``; then none of the others can be given.
+        function: The function, if the decorator is used without parentheses.
+        id: Letters, digits, ``_``, ``.`` and ``-``, at most 255 characters; by default the function's name.
+        dependencies: Ids or decorated functions, which may be declared before or after this task.
+        retry_attempts: The number of retries after the first run. Defaults to 3 if another retry option is given, and to
+            the runner's setting otherwise.
+        retry_backoff: How the delay grows: ``"fixed"``, ``"linear"`` or ``"exponential"`` (the default).
+        retry_delay_ms: The delay before the first retry; by default 1000.
+        retry_max_delay_ms: The longest delay; by default 30,000, or ``retry_delay_ms`` if that is more.
+        retry_condition: ``"all"`` (the default), ``"never"``, ``"transient"`` (timeouts, connection errors and the like), or
+            comma-separated texts: only errors whose text contains one of them, ignoring case, are retried.
+        retry_jitter: Whether each delay is varied by up to a quarter; on by default.
+        retry: A ``RetryPolicy`` with all of these settings; the other retry options must then be omitted.
         retry_policy: The same as a dict with ``max_attempts``, ``retry_delay_seconds``, ``exponential_backoff`` and
             ``max_delay_seconds``, each optional.
-        timeout_seconds: How long one attempt may take.
-        trigger_rules: Asked once all dependencies are decided, however they ended; where it is false the task is skipped.
-            Without one the task runs unless a dependency failed or was skipped because of a failure.
-        on_success: Called as ``on_success(task_id, context)`` once the task has completed; the context holds what it wrote.
-        on_failure: Called as ``on_failure(task_id, error, context)`` once it has failed for good. What either of the two
-            raises is logged and changes nothing.
-        **unknown: Refused, with the nearest option's name.
+        timeout_seconds: The longest time that one attempt may take.
+        trigger_rules: Evaluated once all dependencies have ended, in whatever way; if it is false, the task is skipped.
+            Without a rule, the task runs unless a dependency failed or was skipped because of a failure.
+        on_success: Called as ``on_success(task_id, context)`` after the task has completed, with a context that includes
+        what it wrote.
+        on_failure: Called as ``on_failure(task_id, error, context)`` after the task has failed for good. Exceptions from
+            either callback are logged and change nothing.
+        **unknown: Refused, with a suggestion.
 
     Raises:
-        TaskValidationError: An option is unknown or has a value that cannot be, or the function cannot be a body.
+        TaskValidationError: An option is unknown or has an invalid value, or the function cannot be a task body.
 
     Example:
         >>> import cloaca

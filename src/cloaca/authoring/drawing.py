@@ -1,4 +1,4 @@
-"""What a workflow shows of itself in a drawing."""
+"""The figure of a workflow, for drawing it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def figure_of(
 
     Raises:
         TaskNotFoundError: ``statuses`` names a task that is not in the graph.
-        WorkflowValidationError: ``statuses`` holds something else than a task's status.
+        WorkflowValidationError: ``statuses`` contains something that is not a task status.
     """
     checked = _checked(statuses or {}, graph)
     nodes = tuple(
@@ -35,7 +35,7 @@ def figure_of(
 
 
 def _about(task: AnyTask) -> str:
-    """The first paragraph of its function's docstring."""
+    """The first paragraph of the docstring of its function."""
     text = getattr(task.function, "__doc__", None)
     return re.split(r"\n[ \t]*\n", str.__str__(text).strip(), maxsplit=1)[0] if is_str(text) else ""
 

@@ -1,4 +1,4 @@
-"""Misspelt keywords of public methods: Python names what it got, and not what was meant."""
+"""Suggestions for misspelt keyword arguments of public methods, which Python's own message lacks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 def suggests_keywords(cls: type[T]) -> type[T]:
-    """Make the class's public methods, and its constructor, name the nearest keyword to one they do not take.
+    """Make a class's constructor and public methods suggest the closest keyword for one they do not accept.
 
-    A class that knows what else a keyword may mean says so in a function ``_advice_on_keyword``.
+    A class can define ``_advice_on_keyword`` to add advice of its own about a keyword.
 
     Raises:
-        TypeError: By these methods, as for any keyword that does not exist.
+        TypeError: Raised by these methods for an unknown keyword, as usual.
 
     Example:
         >>> @suggests_keywords
@@ -36,7 +36,7 @@ def suggests_keywords(cls: type[T]) -> type[T]:
     return cls
 
 
-def _no_advice(keyword: str) -> str:  # noqa: ARG001 - as every advice is asked
+def _no_advice(keyword: str) -> str:  # noqa: ARG001 - the signature of all advice
     return ""
 
 

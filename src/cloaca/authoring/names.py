@@ -1,4 +1,4 @@
-"""Which names and texts are accepted, and how a refused value is shown."""
+"""Validation of names and texts, and how a refused value is shown."""
 
 from __future__ import annotations
 
@@ -29,36 +29,36 @@ MOST_CHARACTERS = 255
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_.-]+")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""NUL and halves of characters: no database, or not each, stores a text with one."""
+"""NUL and lone surrogates, which not every database can store in a text."""
 
 _HIDDEN = (
     "[\0-\x1f\x7f-\x9f\u2028\u2029"  # control characters and line ends
     "\u061c\u200e\u200f\u202a-\u202e"  # they reorder the text around them
     "\u00ad\u200b\u2060-\u206f\ufeff"  # they take no room, or reorder
-    "\ud800-\udfff]"  # halves of a character: no encoding takes them
+    "\ud800-\udfff]"  # lone surrogates, which cannot be encoded
 )
 
 
 def is_str(value: object) -> TypeGuard[str]:
-    """Whether it is one in truth: ``__class__`` says what it likes, as that of a mock does."""
+    """Whether its type really is ``str``: ``__class__`` can lie, as that of a mock does."""
     return issubclass(type(value), str)
 
 
 def hidden_in(text: str) -> str:
-    """The first character that cannot be seen or stored, or an empty text."""
+    """The first character that is invisible or cannot be stored, or an empty string."""
     found = re.search(_HIDDEN, text)
     return found[0] if found else ""
 
 
 def listed(names: Iterable[str], *, most: int = 5) -> str:
-    """The first names of a collection, for a message."""
+    """The first few names of a collection, for a message."""
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(shown, names[:most])) + more
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``"did you mean 'fetch'?"`` where a known name is close, else an empty text."""
+    """``"did you mean 'fetch'?"`` if a known name is similar, otherwise an empty string."""
     from difflib import get_close_matches  # noqa: PLC0415 - slow to import, and only errors need it
 
     close = get_close_matches(name[:MOST_CHARACTERS], list(known), n=3)
@@ -66,7 +66,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def task_id_problem(value: object) -> str | None:
-    """Why the value cannot be a task id, or None where it can."""
+    """Why the value is not a valid task id, or None if it is."""
     if not is_str(value):
         return f"{shown(value)} is not a str"
     value = str.__str__(value)
@@ -83,7 +83,7 @@ def checked_task_id(value: object, *, function: str) -> str:
     """The value as a plain ``str``.
 
     Raises:
-        TaskValidationError: It cannot be a task id.
+        TaskValidationError: It is not a valid task id.
     """
     if problem := task_id_problem(value):
         raise TaskValidationError(f"the id of task {function} is refused, {problem}: give another id=...")
@@ -91,10 +91,10 @@ def checked_task_id(value: object, *, function: str) -> str:
 
 
 def checked_name(value: object, *, what: str = "the workflow's name") -> str:
-    """The value as a plain ``str``, fit to be stored and shown.
+    """The value as a plain ``str`` that can be stored and displayed.
 
     Raises:
-        WorkflowValidationError: It is no text, empty, too long, or holds characters that cannot be seen.
+        WorkflowValidationError: It is not a str, is empty or too long, or contains invisible characters.
     """
     if not is_str(value):
         raise WorkflowValidationError(f"{what} must be a str, not {shown(value)}")
@@ -116,7 +116,7 @@ def checked_text(value: object, *, what: str) -> str:
     """The value as a plain ``str`` that every database can store.
 
     Raises:
-        WorkflowValidationError: It is no text, or holds NUL or half a character.
+        WorkflowValidationError: It is not a str, or contains NUL or a lone surrogate.
     """
     if not is_str(value):
         raise WorkflowValidationError(f"{what} must be a str, not {shown(value)}")

@@ -12,12 +12,12 @@ _SEPARATOR = "::"
 
 @dataclass(frozen=True, slots=True)
 class TaskNamespace:
-    """The full name of a task, or of a workflow where ``task_id`` is empty.
+    """The full name of a task, or of a workflow if ``task_id`` is empty.
 
-    Two are equal when their four parts are, and their text is the parts joined by ``::``.
+    Namespaces are equal if all four parts are. The text form joins the parts with ``::``.
 
     Raises:
-        WorkflowValidationError: A part is no text, is empty, or holds ``::``.
+        WorkflowValidationError: A part is not a str, is empty, or contains ``::``.
 
     Example:
         >>> load = TaskNamespace("public", "embedded", "etl", "load")
@@ -38,10 +38,10 @@ class TaskNamespace:
 
     @staticmethod
     def from_string(text: str) -> TaskNamespace:
-        """The namespace of its text; one of three parts is a workflow's.
+        """Parse the text form; three parts make the namespace of a workflow.
 
         Raises:
-            WorkflowValidationError: It has not three or four parts, or one of them is empty.
+            WorkflowValidationError: There are not three or four parts, or one of them is empty.
         """
         parts = text.split(_SEPARATOR) if is_str(text) else []
         if len(parts) not in (3, 4):
@@ -52,15 +52,15 @@ class TaskNamespace:
         return TaskNamespace(*parts, *[""] * (4 - len(parts)))
 
     def parent(self) -> TaskNamespace:
-        """The namespace of its workflow."""
+        """The namespace of the task's workflow."""
         return replace(self, task_id="")
 
     def is_child_of(self, other: TaskNamespace) -> bool:
-        """Whether it is of a task, and the other of that task's workflow."""
+        """Whether this is the namespace of a task, and ``other`` that of its workflow."""
         return bool(self.task_id) and not other.task_id and self.parent() == other
 
     def is_sibling_of(self, other: TaskNamespace) -> bool:
-        """Whether the two are of different tasks of one workflow."""
+        """Whether these are the namespaces of different tasks in one workflow."""
         return bool(self.task_id and other.task_id) and self != other and self.parent() == other.parent()
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class TaskNamespace:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowContext:
-    """Where the tasks of one workflow are named.
+    """The namespace in which the tasks of one workflow are named.
 
     Example:
         >>> etl = WorkflowContext("public", "embedded", "etl")
@@ -91,7 +91,7 @@ class WorkflowContext:
         return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, task_id)
 
     def resolve_dependency(self, name: str) -> TaskNamespace:
-        """The namespace that a dependency means: a task of this workflow, or what a full name says.
+        """The namespace that a dependency refers to: a task in this workflow, or the one given by its full name.
 
         Raises:
             WorkflowValidationError: It is neither an id nor a full name.
@@ -105,7 +105,7 @@ class WorkflowContext:
         return TaskNamespace(self.tenant_id, self.package_name, self.workflow_id, "")
 
     def contains_namespace(self, namespace: TaskNamespace) -> bool:
-        """Whether it is of a task of this workflow, or of the workflow itself."""
+        """Whether it is the namespace of a task in this workflow, or of the workflow itself."""
         return namespace.parent() == self.workflow_namespace()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Which tasks and workflows this process knows, by name."""
+"""The tasks and workflows that are registered in this process, by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cloaca.authoring.workflow import Workflow
 from cloaca.errors import WorkflowError, WorkflowNotFoundError, WorkflowValidationError
 
 _MOST_BUILT = 1000
-"""Names of built workflows kept for the message about unregistered ones; a process may build without end."""
+"""How many names of built workflows are kept for the message about unregistered ones; a process may build any number."""
 
 
 _NOTHING = (
@@ -24,7 +24,7 @@ _NOTHING = (
 
 
 class AnyTrigger(Protocol):
-    """What is known of a trigger here; ``Trigger`` is loaded by those who declare one."""
+    """What the registry needs of a trigger; the class ``Trigger`` is loaded only if one is declared."""
 
     function: Callable[..., Any]
     name: str
@@ -36,13 +36,13 @@ class AnyTrigger(Protocol):
 
 
 class Scope(Protocol):
-    """Where ``@task`` puts what it declares."""
+    """Receives the tasks that ``@task`` declares."""
 
     name: str
-    """Of the workflow that becomes of it."""
+    """The name of the workflow that will be built."""
 
     def declare(self, task: AnyTask) -> None:
-        """Take the task."""
+        """Add the task."""
 
 
 _scope: ContextVar[Scope | None] = ContextVar("cloaca_scope", default=None)
@@ -50,7 +50,7 @@ _scope: ContextVar[Scope | None] = ContextVar("cloaca_scope", default=None)
 
 @contextmanager
 def within(scope: Scope | None) -> Iterator[None]:
-    """Tasks declared inside the block go to the scope, or to the process's registry where it is None."""
+    """Send tasks declared inside the block to the scope, or to the process-wide registry if it is None."""
     token = _scope.set(scope)
     try:
         yield
@@ -59,17 +59,17 @@ def within(scope: Scope | None) -> Iterator[None]:
 
 
 def declare(task: AnyTask) -> None:
-    """Put the task where it is declared: the open builder, or the process's registry."""
+    """Add the task to the open builder, or to the process-wide registry."""
     (_scope.get() or _current).declare(task)
 
 
 class _Entry:
-    """One registered workflow: built, or built at its first use."""
+    """A registered workflow, which is built on first use if it was registered by its constructor."""
 
     def __init__(self, constructor: Callable[[], Workflow]) -> None:
         self._constructor = constructor
         self._workflow: Workflow | None = None
-        # Not the registry's own lock: a constructor may import modules whose import declares tasks in another thread.
+        # Not the registry's lock: a constructor may import modules whose import declares tasks in another thread.
         self._lock = threading.RLock()
         self._is_running = False
 
@@ -107,10 +107,10 @@ class _Entry:
 
 
 class Registry:
-    """Tasks and workflows by name; safe to use from many threads.
+    """Tasks and workflows by name; thread-safe.
 
-    No callback and no constructor runs under the registry's lock; a constructor holds a re-entrant lock of its own
-    name, so it runs once however many threads ask first.
+    Callbacks and constructors do not run under the registry's lock. Each constructor runs under a re-entrant lock of its
+    own, so it is called once however many threads need it first.
     """
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class Registry:
         self._subscribers: dict[object, Callable[[str], object]] = {}
 
     def copy(self) -> Registry:
-        """Another one that knows the same, and of which nobody is told yet."""
+        """A copy with the same contents and no subscribers."""
         other = Registry()
         with self._lock:
             other._tasks, other._entries = dict(self._tasks), dict(self._entries)
@@ -130,11 +130,11 @@ class Registry:
         return other
 
     def declare(self, task: AnyTask) -> None:
-        """Make the task known by its id, in place of an earlier one of that id."""
+        """Register the task under its id, replacing an earlier one."""
         self._tasks[task.id] = task
 
     def find_task(self, id: str) -> AnyTask | None:
-        """The task last declared under this id outside any builder."""
+        """The latest task declared under this id outside any builder."""
         return self._tasks.get(id)
 
     def task_ids(self) -> list[str]:
@@ -143,10 +143,10 @@ class Registry:
             return list(self._tasks)
 
     def register_workflow_constructor(self, name: str, constructor: Callable[[], Workflow]) -> None:
-        """Register what makes the workflow; it is called once, when the name is first used.
+        """Register a constructor for the workflow, which is called once, when the name is first used.
 
         Raises:
-            WorkflowValidationError: The name cannot be one, or the constructor cannot be called.
+            WorkflowValidationError: The name is not valid, or the constructor is not callable.
         """
         name = checked_name(name)
         if not callable(constructor):
@@ -157,10 +157,10 @@ class Registry:
         self._register(name, _Entry(constructor))
 
     def register_workflow(self, workflow: Workflow) -> None:
-        """Register a built workflow under its own name, in place of an earlier one.
+        """Register a built workflow under its own name, replacing an earlier one.
 
         Raises:
-            WorkflowValidationError: It is no workflow.
+            WorkflowValidationError: It is not a workflow.
         """
         if not isinstance(workflow, Workflow):
             raise WorkflowValidationError(f"{shown(workflow)} is no workflow: build one with WorkflowBuilder")
@@ -172,7 +172,7 @@ class Registry:
         self._tell(name)
 
     def declare_trigger(self, trigger: AnyTrigger) -> None:
-        """Make the trigger known by its name, in place of an earlier one of that name."""
+        """Register the trigger under its name, replacing an earlier one."""
         with self._lock:
             self._triggers[trigger.name] = trigger
         self._tell(trigger.workflow)
@@ -189,7 +189,7 @@ class Registry:
             notify(workflow)
 
     def find_workflow(self, name: str) -> Workflow | None:
-        """The workflow registered under this name, constructed if this is its first use, else None.
+        """The workflow registered under this name, or None; it is constructed on first use.
 
         Raises:
             WorkflowError: Its constructor failed or returned something else; the next call tries again.
@@ -201,7 +201,7 @@ class Registry:
         """The workflow registered under this name.
 
         Raises:
-            WorkflowNotFoundError: There is none; the message says what to do.
+            WorkflowNotFoundError: There is none; the message suggests what to do.
             WorkflowError: Its constructor failed or returned something else.
         """
         if (found := self.find_workflow(name)) is None:
@@ -234,14 +234,14 @@ class Registry:
             return list(self._entries)
 
     def note_built(self, name: str) -> None:
-        """Remember that a workflow of this name was built, for the message about a name not registered."""
+        """Remember that a workflow of this name was built, for the message about unregistered names."""
         with self._lock:
             self._built[name] = None
             if len(self._built) > _MOST_BUILT:
                 del self._built[next(iter(self._built))]
 
     def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
-        """Call back with the workflow's name after each registration, a trigger's too; the returned function ends that.
+        """Call ``callback`` with the workflow's name after each registration, also of triggers; returns the unsubscriber.
 
         The callback runs in the registering thread, outside the registry's lock.
         """
@@ -259,24 +259,24 @@ _current = Registry()
 
 
 def current() -> Registry:
-    """The process's registry."""
+    """The process-wide registry."""
     return _current
 
 
 def use(registry: Registry) -> Registry:
-    """Make this the process's registry and return the one before."""
+    """Make this the process-wide registry, and return the previous one."""
     global _current
     before, _current = _current, registry
     return before
 
 
 def register_workflow_constructor(name: str, constructor: Callable[[], Workflow]) -> None:
-    """Register what makes the workflow of this name; a later registration of the name replaces it.
+    """Register a constructor for the workflow of this name, replacing an earlier registration.
 
-    The constructor is called once, when the name is first used, and its workflow is kept.
+    The constructor is called once, when the name is first used, and the workflow is kept.
 
     Raises:
-        WorkflowValidationError: The name cannot be one, or the constructor cannot be called.
+        WorkflowValidationError: The name is not valid, or the constructor is not callable.
 
     Example:
         >>> import cloaca
@@ -289,35 +289,35 @@ def register_workflow_constructor(name: str, constructor: Callable[[], Workflow]
 
 
 def register_workflow(workflow: Workflow) -> None:
-    """Register a built workflow under its own name, in the process's registry."""
+    """Register a built workflow under its own name, in the process-wide registry."""
     _current.register_workflow(workflow)
 
 
 def find_workflow(name: str) -> Workflow | None:
-    """``Registry.find_workflow`` of the process's registry."""
+    """``Registry.find_workflow`` of the process-wide registry."""
     return _current.find_workflow(name)
 
 
 def workflow(name: str) -> Workflow:
-    """``Registry.workflow`` of the process's registry."""
+    """``Registry.workflow`` of the process-wide registry."""
     return _current.workflow(name)
 
 
 def registered_names() -> list[str]:
-    """``Registry.registered_names`` of the process's registry."""
+    """``Registry.registered_names`` of the process-wide registry."""
     return _current.registered_names()
 
 
 def declare_trigger(trigger: AnyTrigger) -> None:
-    """Make the trigger known in the process's registry."""
+    """``Registry.declare_trigger`` of the process-wide registry."""
     _current.declare_trigger(trigger)
 
 
 def triggers() -> list[AnyTrigger]:
-    """``Registry.triggers`` of the process's registry."""
+    """``Registry.triggers`` of the process-wide registry."""
     return _current.triggers()
 
 
 def subscribe(callback: Callable[[str], object]) -> Callable[[], None]:
-    """``Registry.subscribe`` of the process's registry."""
+    """``Registry.subscribe`` of the process-wide registry."""
     return _current.subscribe(callback)

@@ -1,4 +1,4 @@
-"""The retry options of a task, however they are given, as one policy."""
+"""Combining a task's retry options, in whichever form they are given, into one policy."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _POLICY_KEYS = ("max_attempts", "retry_delay_seconds", "exponential_backoff", "m
 
 
 def retry_of(policy: Any, settings: Any, options: Mapping[str, Any]) -> RetryPolicy | None:
-    """The policy that a task declares, ``None`` where it says nothing.
+    """The policy that a task declares, or ``None`` if it declares none.
 
     Args:
-        policy: The option ``retry``.
-        settings: The option ``retry_policy``.
-        options: The options ``retry_attempts`` to ``retry_jitter``, by name.
+        policy: The value of the option ``retry``.
+        settings: The value of the option ``retry_policy``.
+        options: The values of the options ``retry_attempts`` to ``retry_jitter``, by name.
 
     Raises:
-        TaskValidationError: A value cannot be, or two of the ways were used at once.
+        TaskValidationError: A value is not valid, or two of the forms were combined.
     """
     given = {"retry": policy, "retry_policy": settings, **options}
     ways = [name for name, value in given.items() if value is not None]
@@ -43,10 +43,10 @@ def retry_of(policy: Any, settings: Any, options: Mapping[str, Any]) -> RetryPol
 
 
 def whole(option: str, value: Any) -> int:
-    """The value of an option that is a number of things or of milliseconds.
+    """The value of an option that is a count or a number of milliseconds.
 
     Raises:
-        TaskValidationError: It is no int from 0 to ``MOST``.
+        TaskValidationError: It is not an int from 0 to ``MOST``.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
         raise TaskValidationError(f"{option} must be an int from 0 to {MOST}, not {shown(value)}")

@@ -1,4 +1,4 @@
-"""The signature of a task's function: what it wants to be called with."""
+"""The signature of a task's function: the arguments it expects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 
 class Parameter(NamedTuple):
-    """A keyword-only parameter of a task's function; ``annotation`` is as written, None where there is none."""
+    """A keyword-only parameter of a task's function, with its annotation as written, or None."""
 
     name: str
     annotation: Any
@@ -26,17 +26,17 @@ class Parameter(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What a task's function wants to be called with."""
+    """The arguments that a task's function expects."""
 
     takes_handle: bool
     parameters: tuple[Parameter, ...]
 
 
 def signature_of(function: Callable[..., Any], *, id: str) -> Signature:
-    """Read the function's signature.
+    """Read the signature of a function.
 
     Raises:
-        TaskValidationError: The function cannot be called with a context, and a handle where it takes one.
+        TaskValidationError: The function cannot be called with a context, plus a handle if it declares one.
     """
     parameters = _parameters(function, id)
     positional = [p for p in parameters if p.kind in _POSITIONAL]
@@ -75,7 +75,7 @@ def _parameters(function: Callable[..., Any], id: str) -> list[inspect.Parameter
 
 
 def function_name(function: Callable[..., Any]) -> str:
-    """The function's own name, or its type's where it has none."""
+    """The function's name, or that of its type if it has none."""
     return str(getattr(function, "__name__", type(function).__name__))
 
 
@@ -89,7 +89,7 @@ def _keyword_only(parameters: list[inspect.Parameter]) -> list[Parameter]:
 
 
 def called_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that a call ends in, where the callable is an object with ``__call__``."""
+    """The function that is finally called, if the callable is an object with ``__call__``."""
     if inspect.isroutine(function) or isinstance(function, functools.partial):
         return function
     called: Callable[..., Any] = type(function).__call__

@@ -22,7 +22,7 @@ P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 
 PARAMS = "__workflow_params__"
-"""Where ``workflow_params`` leaves what it declares; a task takes it over from its function."""
+"""The attribute in which ``workflow_params`` stores its declarations; the task takes it over from its function."""
 
 _FIXED = frozenset(
     {
@@ -42,22 +42,22 @@ _FIXED = frozenset(
 
 
 class Task(Generic[P, R_co]):
-    """A function with an id, dependencies and options; the decorator ``task`` makes it.
+    """A function with an id, dependencies and options; created by the decorator ``task``.
 
-    Calling it calls the function and returns the function's own result. What it was declared with cannot be changed.
+    Calling a task calls the function and returns its result. The options of a task cannot be changed.
 
     Attributes:
-        id: Its name in workflows.
+        id: Its id in workflows.
         function: The decorated function.
         dependencies: The ids of the tasks it runs after, in declared order.
-        retry: How it is retried; None leaves that to the runner.
-        timeout_seconds: How long one attempt may take; None leaves that to the runner.
-        trigger_rules: Asked when its dependencies are decided; None runs it unless something before it failed.
-        on_success: Called with its id and the context it left, once it has completed.
-        on_failure: Called with its id, the error's text and the context it saw, once it has failed for good.
+        retry: Its retry policy; None uses the runner's setting.
+        timeout_seconds: The longest time for one attempt; None uses the runner's setting.
+        trigger_rules: Evaluated once its dependencies have ended; None runs it unless something before it failed.
+        on_success: Called with its id and the resulting context, once it has completed.
+        on_failure: Called with its id, the error's text and the context it was given, once it has failed for good.
         is_async: Whether the function is a coroutine function.
         takes_handle: Whether its second positional parameter is named ``handle`` or ``task_handle``.
-        parameters: Its keyword-only parameters, which are filled from the context.
+        parameters: Its keyword-only parameters, filled from the context.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Task(Generic[P, R_co]):
             takes_handle=signature.takes_handle,
             parameters=signature.parameters,
         )
-        # With these inspect sees a function, so a coroutine function is still one after decoration.
+        # With these, inspect takes a task for a function, so a decorated coroutine function still counts as one.
         for name in ("__code__", "__defaults__", "__kwdefaults__"):
             if hasattr(function, name):
                 vars(self)[name] = getattr(function, name)
@@ -109,18 +109,18 @@ class Task(Generic[P, R_co]):
 
     @property
     def declared_params(self) -> tuple[Param, ...]:
-        """The inputs of its workflow that are declared with it."""
+        """The workflow inputs that are declared with this task."""
         declared: tuple[Param, ...] = vars(self).get(PARAMS, ())
         return declared
 
     @property
     def what(self) -> str:
-        """What it does: what follows ``what:`` in its function's docstring, or all of that where nothing is marked."""
+        """What it does: the text after ``what:`` in its function's docstring, or the whole docstring if nothing is marked."""
         return _documented(self.function)[0]
 
     @property
     def why(self) -> str:
-        """What it is for: what follows ``why:`` in its function's docstring."""
+        """Why it exists: the text after ``why:`` in its function's docstring."""
         return _documented(self.function)[1]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -140,7 +140,7 @@ class Task(Generic[P, R_co]):
 
 
 def _documented(function: Callable[..., Any]) -> tuple[str, str]:
-    """The text of a docstring before ``why:`` and after it; either mark begins a line, in any case."""
+    """A docstring's ``what`` and ``why``; each mark starts a line and ignores case."""
     said: dict[str, list[str]] = {"what": [], "why": []}
     mark = "what"
     for line in (inspect.getdoc(function) or "").splitlines():

@@ -1,4 +1,4 @@
-"""Triggers: functions that are asked again and again whether a workflow is to start."""
+"""Triggers: functions that are polled to decide whether a workflow should start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_MS = 366 * 24 * 3_600_000
 
 
 class TriggerResult:
-    """What a trigger's function answers: ``TriggerResult.fire(context)`` or ``TriggerResult.skip()``.
+    """The result of a trigger's function: ``TriggerResult.fire(context)`` or ``TriggerResult.skip()``.
 
     Example:
         >>> TriggerResult.fire({"file": "a.csv"})
@@ -48,30 +48,30 @@ class TriggerResult:
 
     @staticmethod
     def skip() -> TriggerResult:
-        """Nothing is to start."""
+        """Start nothing."""
         return TriggerResult(should_fire=False)
 
     @staticmethod
     def fire(context: Context | Mapping[str, Any] | None = None) -> TriggerResult:
-        """The workflow is to start with this context."""
+        """Start the workflow with this context."""
         return TriggerResult(should_fire=True, context=context)
 
     @property
     def should_fire(self) -> bool:
-        """Whether the workflow is to start."""
+        """Whether the workflow should start."""
         return self._should_fire
 
     @property
     def context(self) -> Context | Mapping[str, Any] | None:
-        """What it starts with."""
+        """The context it starts with."""
         return self._context
 
     def is_fire_result(self) -> bool:
-        """Whether the workflow is to start."""
+        """Whether the workflow should start."""
         return self._should_fire
 
     def is_skip_result(self) -> bool:
-        """Whether nothing is to start."""
+        """Whether nothing should start."""
         return not self._should_fire
 
     def __repr__(self) -> str:
@@ -82,7 +82,7 @@ class TriggerResult:
 
 
 class Trigger(Generic[P, R_co]):
-    """A function made a trigger by ``@cloaca.trigger``; calling it calls the function."""
+    """A function decorated with ``@cloaca.trigger``; calling it calls the function."""
 
     def __init__(
         self,
@@ -125,25 +125,25 @@ def trigger(
     allow_concurrent: bool = False,
     **unknown: Any,
 ) -> Callable[[Callable[P, R_co]], Trigger[P, R_co]]:
-    """Make a function, sync or async, one that is asked again and again whether a workflow is to start.
+    """Make a sync or async function a trigger, which is polled to decide whether a workflow should start.
 
-    One runner of a database asks it, on a thread of its own, first one interval after it was registered there. It
-    takes no arguments and returns a ``TriggerResult``, or ``True`` to fire without a context. What it raises is
-    logged, and it is asked again. The execution sees the context and the keys ``trigger_name`` and ``triggered_at``.
+    One runner of a database polls it, on a thread of its own, for the first time one interval after its registration. The
+    function takes no arguments and returns a ``TriggerResult``, or ``True`` to fire without a context. If it raises, the
+    error is logged and polling continues. The execution's context also has the keys ``trigger_name`` and ``triggered_at``.
 
     Args:
-        on: The workflow, its name or what was built; the trigger's own name unless given.
+        on: The workflow or its name; by default the trigger's own name.
         workflow: The same as ``on``.
-        name: The function's name unless given.
-        poll_interval: Such as ``"100ms"``, ``"5s"`` (unless given), ``"1m"`` or ``"1h"``.
-        cron: Fire by the clock instead: the function is not called then, and ``on`` is needed.
-        timezone: For ``cron``, ``"UTC"`` unless given.
-        allow_concurrent: Whether it may fire while an execution that it has started with the same context is active.
+        name: By default the function's name.
+        poll_interval: For example ``"100ms"``, ``"5s"`` (the default), ``"1m"`` or ``"1h"``.
+        cron: Fire on a cron schedule instead. The function is then not called, and ``on`` is required.
+        timezone: The time zone of ``cron``; by default ``"UTC"``.
+        allow_concurrent: Whether it may fire while an execution that it started with the same context is unfinished.
         *misplaced: Refused: all options are keywords.
-        **unknown: Refused, with the nearest option's name.
+        **unknown: Refused, with a suggestion.
 
     Raises:
-        ScheduleError: An option is unknown or has a value that cannot be, or the function cannot be a trigger.
+        ScheduleError: An option is unknown or has an invalid value, or the function cannot be a trigger.
 
     Example:
         >>> import cloaca
@@ -182,13 +182,13 @@ def trigger(
 
 
 def milliseconds(duration: Any) -> int:
-    """The milliseconds of a duration.
+    """A duration in milliseconds.
 
     >>> milliseconds("100ms"), milliseconds("5s"), milliseconds("1m"), milliseconds("1h")
     (100, 5000, 60000, 3600000)
 
     Raises:
-        ScheduleError: It is none, or is longer than a year.
+        ScheduleError: It is not a duration, or is longer than a year.
     """
     found = re.fullmatch(r"\s*([0-9]{1,12})\s*(ms|s|m|h)\s*", duration) if is_str(duration) else None
     length = int(found[1]) * _UNITS[found[2]] if found else 0
@@ -223,11 +223,11 @@ def _check_takes_nothing(function: Callable[..., object], name: str) -> None:
             f"write def {function_name(function)}()"
         ) from error
     except ValueError:
-        return  # It does not tell what it is called with.
+        return  # The signature is unknown.
 
 
 def _target(on: Any, workflow: Any) -> str | None:
-    """The name of the workflow that is meant, if one is."""
+    """The name of the target workflow, if one is given."""
     names = {_checked(getattr(given, "name", given), "on") for given in (on, workflow) if given is not None}
     if len(names) > 1:
         raise ScheduleError(
@@ -244,7 +244,7 @@ def _checked(name: Any, option: str) -> str:
 
 
 def _checked_clock(cron: str, timezone: str | None, poll_interval: Any, target: str | None) -> str:
-    """The zone of a trigger that fires by the clock."""
+    """The time zone of a trigger that fires on a cron schedule."""
     if poll_interval is not None:
         raise ScheduleError(
             f"@trigger has cron={shown(cron)} and poll_interval={shown(poll_interval)}: it fires by the clock or by "

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a workflow, found at once."""
+"""Finding everything that is wrong with a workflow at once."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from cloaca.authoring.task import AnyTask
 from cloaca.errors import WorkflowValidationError
 
 _MOST_CYCLES = 100
-"""A graph can have exponentially many; breaking these shows the next."""
+"""A graph can have exponentially many cycles. Once these are broken, the next ones are shown."""
 
 _MOST_SHOWN = 20
 
 
 def problems(workflow: str, tasks: Sequence[AnyTask], *, declared: Collection[str] = ()) -> list[str]:
-    """One line for each problem of a workflow made of these tasks, none where it can be built.
+    """One line for each problem of a workflow with these tasks; none if it can be built.
 
     Args:
-        workflow: Its name.
-        tasks: Its tasks, no two of one id.
-        declared: The ids of tasks that exist, in the workflow or not.
+        workflow: The name of the workflow.
+        tasks: The tasks, which have different ids.
+        declared: The ids of all declared tasks, in the workflow or not.
     """
     if not tasks:
         return [f"workflow {shown(workflow)} cannot be empty: add a task with add_task"]
@@ -34,7 +34,7 @@ def problems(workflow: str, tasks: Sequence[AnyTask], *, declared: Collection[st
 
 
 def refusal(workflow: str, errors: list[str]) -> WorkflowValidationError:
-    """The exception for these problems; its message shows the first of them, ``errors`` holds all."""
+    """The exception for these problems. Its message shows the first few, ``errors`` has all of them."""
     start = f"workflow {shown(workflow)} cannot be built:"
     if len(errors) == 1:
         return WorkflowValidationError(f"{start} {errors[0]}", errors)
@@ -60,7 +60,7 @@ def _of_task(task: AnyTask, workflow: str, ids: set[str], declared: Collection[s
 
 
 def _of_rule(task: AnyTask, workflow: str) -> Iterator[str]:
-    """A rule asks about dependencies only: of other tasks it could not be known whether they are decided."""
+    """A rule can only refer to dependencies: other tasks may not have ended when it is evaluated."""
     for name in dict.fromkeys(task.trigger_rules.tasks() if task.trigger_rules else ()):
         prefix, _, dep = name.rpartition("::")
         if prefix and not prefix.endswith(f"::{workflow}"):
@@ -75,7 +75,7 @@ def _of_rule(task: AnyTask, workflow: str) -> Iterator[str]:
 
 def _of_params(tasks: Sequence[AnyTask]) -> Iterator[str]:
     if any(task.declared_params for task in tasks):
-        from cloaca.authoring.workflow_params import contradictions  # noqa: PLC0415 - loaded by those who declare some
+        from cloaca.authoring.workflow_params import contradictions  # noqa: PLC0415 - needed only where inputs are declared
 
         yield from contradictions(tasks)
 

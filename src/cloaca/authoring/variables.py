@@ -1,4 +1,4 @@
-"""Values that a deployment gives to its workflows by environment variables."""
+"""Values that a deployment passes to its workflows in environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = "CLOACINA_VAR_"
 
 
 def var(name: str) -> str:
-    """The value of the environment variable ``CLOACINA_VAR_<name>``, as it is at this moment.
+    """The current value of the environment variable ``CLOACINA_VAR_<name>``.
 
     Raises:
         VariableNotSetError: It is not set; also a ``KeyError``.
@@ -32,7 +32,7 @@ def var(name: str) -> str:
 
 
 def var_or(name: str, default: str) -> str:
-    """``var``, or the default where the variable is not set; one that is set and empty is empty.
+    """``var``, or the default if the variable is not set. A variable set to an empty string counts as set.
 
     Example:
         >>> var_or("NOT_SET_ANYWHERE", "eu-west-1")

@@ -1,7 +1,7 @@
-"""A workflow's version: a hash of what it consists of.
+"""A workflow's version: a hash of its contents.
 
-It is shown, compared and stored with each execution; whether an execution can go on is decided by the graph's
-``structure`` alone.
+The version is shown, compared, and stored with each execution. Whether an execution can be resumed depends only on the
+graph's ``structure``.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from cloaca.authoring.task import AnyTask
 _TRIES = 20
 
 _UNSEEN = frozenset({"ctx", "kind", "type_comment"})
-"""Fields that follow from the others or mean nothing when the code runs."""
+"""AST fields that follow from the others or have no meaning at run time."""
 
 
 def version_of(name: str, *, tasks: Iterable[AnyTask], description: str, tags: Mapping[str, str]) -> str:
-    """The hash of names, structure, options and normalised source; the order of the tasks is no part of it."""
+    """The hash of names, structure, options and normalised source. It does not depend on the order of tasks."""
     known: dict[int, str] = {}
     settings = sorted(_settings(task, known) for task in tasks)
     return _digest(json.dumps([name, description, sorted(tags.items()), settings]))
 
 
 def _digest(text: str) -> str:
-    import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that builds nothing does without
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that builds nothing does not need
 
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
 
@@ -40,14 +40,14 @@ def _digest(text: str) -> str:
 def _settings(task: AnyTask, known: dict[int, str]) -> str:
     code = _fingerprint(task, known)
     retry = task.retry and repr(task.retry)
-    # Rules and inputs are added where there are some: a workflow without keeps the version it had before there were any.
+    # Rules and inputs are hashed only if there are some, so that workflows without them keep the version they always had.
     rule = [task.trigger_rules.stored()] if task.trigger_rules else []
     params = [[param.name, repr(param.type), param.default_text] for param in task.declared_params]
     return json.dumps([task.id, task.dependencies, retry, task.timeout_seconds, code, *rule, *params])
 
 
 def _fingerprint(task: AnyTask, known: dict[int, str]) -> str:
-    """The hash of the task's function, kept with the task; functions of one code, as a factory makes, share it."""
+    """The hash of the task's function, cached on the task. Functions with the same code, as from a factory, share it."""
     kept: str | None = vars(task).get("_fingerprint")
     if kept is None:
         function = _innermost(task.function)
@@ -71,10 +71,10 @@ def _normalised(function: Callable[..., Any]) -> str:
     if not isinstance(code, CodeType):
         return function_name(function)
     node = _definition(function, code)
-    # Source that was edited after it was imported may show another function at this line.
+    # If the source was edited after the import, another function may be at this line.
     if node is None or node.name != code.co_name:
         return repr(_bytecode(code))
-    # What is given to these decorators is counted as such, however it is spelt.
+    # The values of these decorators are hashed as such, however they are written.
     node.decorator_list = [d for d in node.decorator_list if _name(d) not in ("task", "workflow_params")]
     return _dumped(node)
 
@@ -85,7 +85,7 @@ def _definition(
     for read in (_block, _tokenized):
         try:
             source = read(function, code)
-            # An indented definition is parsed inside a block: to dedent it would change its long strings.
+            # An indented definition is parsed inside a block, because dedenting would change its multi-line strings.
             tree: Any = _parsed(f"if 1:\n{source}" if source[0].isspace() else source)
         except (OSError, SyntaxError, ValueError, IndexError, RecursionError):
             continue
@@ -95,9 +95,9 @@ def _definition(
 
 
 def _parsed(source: str) -> ast.Module:
-    """The tree of a source.
+    """Parse source code.
 
-    CPython 3.11 counts the depth of trees in one place for all threads, and raises SystemError where two of them parse
+    CPython 3.11 tracks the recursion depth of the parser globally, and raises SystemError if two threads parse
     at once: https://github.com/python/cpython/issues/106905.
     """
     for _ in range(_TRIES):
@@ -113,10 +113,10 @@ def _tokenized(function: Callable[..., Any], _code: CodeType) -> str:
 
 
 def _block(function: Callable[..., Any], code: CodeType) -> str:
-    """The definition's lines, without the tokenizer of ``inspect.getsource``, which takes most of its time.
+    """The lines of a definition, without the tokenizer that takes most of the time of ``inspect.getsource``.
 
-    It is cut short where a long string or an open bracket reaches back to the margin after the last line with code;
-    then it does not parse.
+    The result is cut short if a multi-line string or an open bracket continues at the margin after the last line of code;
+    it then does not parse.
     """
     lines, start = inspect.findsource(function)
     margin = _margin(lines[start])
@@ -136,7 +136,7 @@ def _last_line(code: CodeType) -> int:
 
 
 def _dumped(root: ast.AST) -> str:
-    """The tree as text, without positions and docstrings; iterative, for expressions nest deeply."""
+    """The tree as text, without positions and docstrings. Iterative, because expressions can be nested deeply."""
     out: list[str] = []
     stack: list[Any] = [root]
     while stack:
@@ -167,7 +167,7 @@ def _name(decorator: ast.expr) -> str | None:
 
 
 def _bytecode(code: CodeType) -> list[Any]:
-    """The instructions with what they work on, for indexes into the constants shift with a docstring."""
+    """The instructions with their operands, because indexes into the constants shift with a docstring."""
     instructions = [[i.opname, _argument(i.argval)] for i in dis.get_instructions(code)]
     return [code.co_name, code.co_varnames, instructions]
 

@@ -1,4 +1,4 @@
-"""A built workflow: tasks bound to functions, in a checked graph, immutable."""
+"""A built workflow: tasks bound to functions in a validated graph, immutable."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class Workflow:
-    """What ``WorkflowBuilder.build`` makes and runners execute.
+    """The result of ``WorkflowBuilder.build``, which runners execute.
 
-    It cannot be changed, and everything it hands out is a copy. It keeps the functions its tasks had when it was
-    built: a task declared again later does not reach it.
+    A workflow is immutable, and everything it returns is a copy. It keeps the functions that its tasks had when it was
+    built; declaring a task again later does not affect it.
 
     Example:
         >>> import cloaca
@@ -79,12 +79,12 @@ class Workflow:
 
     @property
     def name(self) -> str:
-        """The name it was built with."""
+        """The name of the workflow."""
         return self._graph.name
 
     @property
     def description(self) -> str:
-        """What it is for; empty where the builder was told nothing."""
+        """The description; empty if none was given."""
         return self._description
 
     @property
@@ -94,25 +94,25 @@ class Workflow:
 
     @property
     def params(self) -> dict[str, Param]:
-        """What ``workflow_params`` declares at its tasks, by name; empty where any input will do."""
+        """The inputs declared with ``workflow_params``, by name. If it is empty, any input is accepted."""
         return dict(self._params)
 
     @property
     def tasks(self) -> list[str]:
-        """The ids of its tasks, in the order they were added."""
+        """The task ids, in the order the tasks were added."""
         return list(self._graph.ids)
 
     @property
     def dependencies(self) -> dict[str, list[str]]:
-        """For each task id the ids it depends on, in declared order."""
+        """By task id: the ids of its dependencies, in declared order."""
         return {task.id: list(task.dependencies) for task in self._bound}
 
     @property
     def version(self) -> str:
         """A hash of names, structure, options and the functions' normalised source: 32 hexadecimal digits.
 
-        Comments, formatting and docstrings do not change it, nor does another process or Python patch release.
-        Computed at its first use.
+        It does not depend on comments, formatting, docstrings, the process, or the patch release of Python. Computed on
+        first use.
         """
         if self._version is None:
             made = version_of(self.name, tasks=self._bound, description=self._description, tags=self._tags)
@@ -122,7 +122,7 @@ class Workflow:
 
     @property
     def graph(self) -> Graph:
-        """The structure that the engine walks; its nodes number ``bound``."""
+        """The graph that the engine walks; its nodes are indexes into ``bound``."""
         return self._graph
 
     @property
@@ -131,10 +131,10 @@ class Workflow:
         return self._bound
 
     def task(self, id: str) -> AnyTask:
-        """The task of this id.
+        """The task with this id.
 
         Raises:
-            TaskNotFoundError: The workflow has none.
+            TaskNotFoundError: The workflow has no such task.
         """
         return self._bound[self._node(id)]
 
@@ -145,23 +145,23 @@ class Workflow:
         return node
 
     def topological_sort(self) -> list[str]:
-        """All ids, each after those it depends on."""
+        """All task ids in topological order."""
         return self._ids(self._graph.order)
 
     def get_execution_levels(self) -> list[list[str]]:
-        """Ids grouped by what can run at once: each group depends only on groups before it."""
+        """Task ids in groups that can run at once: each group depends only on earlier groups."""
         return [self._ids(level) for level in self._graph.levels]
 
     def get_roots(self) -> list[str]:
-        """The ids of tasks that depend on nothing."""
+        """The ids of tasks without dependencies."""
         return self._ids(self._graph.roots)
 
     def get_leaves(self) -> list[str]:
-        """The ids of tasks that nothing depends on."""
+        """The ids of tasks without dependents."""
         return self._ids(self._graph.leaves)
 
     def can_run_parallel(self, a: str, b: str) -> bool:
-        """Whether the two are different tasks and neither depends on the other, directly or through others.
+        """Whether the two are different tasks and neither depends on the other, directly or indirectly.
 
         Raises:
             TaskNotFoundError: The workflow has no such task.
@@ -174,26 +174,25 @@ class Workflow:
         )
 
     def validate(self) -> None:
-        """Check the structure again, as ``build`` did.
+        """Validate the structure again, as ``build`` did.
 
         Raises:
-            WorkflowValidationError: Something is wrong with it; ``errors`` lists all of it.
+            WorkflowValidationError: The structure has problems; ``errors`` lists all of them.
         """
         if found := problems(self.name, self._bound):
             raise refusal(self.name, found)
 
     def to_mermaid(self, *, statuses: Mapping[str, str] | None = None) -> str:
-        """Its graph as a Mermaid flowchart, which GitHub and GitLab draw in Markdown.
+        """The graph as a Mermaid flowchart, which GitHub and GitLab render in Markdown.
 
-        Arrows to a task with a rule of its own are dashed, and its box says the rule. The same workflow gives the
-        same text.
+        Arrows to a task with its own rule are dashed, and its box shows the rule. The output is deterministic.
 
         Args:
-            statuses: Task id to status, one of ``TaskStatus``; these tasks are coloured and marked.
+            statuses: Task id to status, one of ``TaskStatus``. These tasks are coloured and marked.
 
         Raises:
             TaskNotFoundError: ``statuses`` names a task that the workflow does not have.
-            WorkflowValidationError: ``statuses`` holds something else than a status.
+            WorkflowValidationError: ``statuses`` contains something that is not a status.
 
         Example:
             >>> import cloaca
@@ -209,10 +208,10 @@ class Workflow:
         return mermaid(self._figure(statuses))
 
     def to_svg(self, *, statuses: Mapping[str, str] | None = None) -> str:
-        """Its graph as an SVG document, laid out here: no browser and no other program is needed.
+        """The graph as an SVG document. Its layout is computed here, without a browser or any other program.
 
-        Each task stands below all it depends on. Arguments and errors are those of ``to_mermaid``. The same workflow
-        gives the same text.
+        Each task is below all its dependencies. Arguments and errors are those of ``to_mermaid``. The output is
+        deterministic.
 
         Example:
             >>> import cloaca

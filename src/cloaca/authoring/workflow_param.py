@@ -1,4 +1,4 @@
-"""One input that a workflow declares."""
+"""A declared input of a workflow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cloaca.model.values import decode
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One declared input: a key of the initial context. ``default_text`` is its default as JSON, ``None`` without."""
+    """A declared input: a key of the initial context. ``default_text`` is its default as JSON, or ``None``."""
 
     name: str
     type: Any
@@ -18,22 +18,22 @@ class Param:
 
     @property
     def is_required(self) -> bool:
-        """Whether an input must have it."""
+        """Whether the input has to be given."""
         return self.default_text is None
 
     @property
     def default(self) -> Any:
-        """The default, a new one each time; ``None`` where it is required."""
+        """The default, a new object each time; ``None`` if the input is required."""
         return None if self.default_text is None else decode(self.default_text)
 
     @property
     def type_name(self) -> str:
-        """Its type as one writes it."""
+        """Its type as written in source code."""
         return self.type.__qualname__ if type(self.type) is type else str(self.type).replace("typing.", "")
 
     def schema(self) -> dict[str, Any]:
-        """Its type, and its default if it has one, as JSON Schema."""
-        import msgspec  # noqa: PLC0415 - only those who declare inputs pay for it
+        """Its type and its default, if any, as JSON Schema."""
+        import msgspec  # noqa: PLC0415 - needed only where inputs are declared
 
         schema = msgspec.json.schema(self.type)
         return schema if self.is_required else schema | {"default": self.default}

@@ -1,4 +1,4 @@
-"""The inputs that a workflow declares, and what an input must be to start it."""
+"""The declared inputs of a workflow, and checking an input against them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ T = TypeVar("T", bound=Callable[..., Any])
 FIRED = (
     "scheduled_time", "schedule_id", "schedule_timezone", "schedule_expression", "trigger_name", "triggered_at",
 )  # fmt: skip
-"""Keys of what a schedule or a trigger has started, which are in its input besides what is declared."""
+"""Keys in the input of executions started by a schedule or a trigger, in addition to the declared ones."""
 
 _MOST_SHOWN = 20
 
 
 def workflow_params(function: Any = None, /, **declared: Any) -> Callable[[T], T]:
-    """Declare what a workflow takes as input, above or below the ``@task`` of any of its tasks.
+    """Declare the inputs of a workflow, above or below the ``@task`` of any of its tasks.
 
-    A runner checks each start against it: what is required must be there and every value must be of its type, else
-    nothing is started and the error has a line for each key. Defaults are filled in and stored with the input. The
-    values are keys of the initial context. A client that has only the workflow's name cannot check.
+    Runners check each start against the declaration. If a required input is missing, or a value has the wrong type, nothing
+    is started, and the error has one line for each key. Defaults are filled in and stored with the input. The values are
+    keys of the initial context. A client that knows only the workflow's name cannot check its input.
 
     Args:
-        function: Nothing: the decorator is always called with what it declares.
-        **declared: For each key its type, or its type and its default: ``limit=(int, 10)``. Types are ``str``, ``int``,
-            ``float``, ``bool``, ``list``, ``dict``, or any other that msgspec knows, such as ``list[int]`` or a
-            ``Literal``; values are checked strictly, ``"5"`` is no ``int``. A default of ``None`` lets the value be
-            ``None`` too.
+        function: Not used: the decorator is always called with keyword arguments.
+        **declared: For each key its type, or its type and default: ``limit=(int, 10)``. Types are ``str``, ``int``,
+            ``float``, ``bool``, ``list``, ``dict``, or any other that msgspec supports, such as ``list[int]`` or a
+            ``Literal``. Values are checked strictly: ``"5"`` is not an ``int``. A default of ``None`` allows the value
+            ``None`` as well.
 
     Raises:
-        TaskValidationError: A type or a default cannot be, or a key is declared twice.
+        TaskValidationError: A type or default is not valid, or a key is declared twice.
 
     Example:
         >>> import cloaca
@@ -123,7 +123,7 @@ def _refuse(name: str, problem: str) -> NoReturn:
 
 
 def contradictions(tasks: Iterable[AnyTask]) -> Iterator[str]:
-    """One line for each input that several tasks of a workflow declare differently."""
+    """One line for each input that tasks of a workflow declare in different ways."""
     first: dict[str, tuple[AnyTask, Param]] = {}
     for task in tasks:
         for param in task.declared_params:
@@ -136,10 +136,10 @@ def contradictions(tasks: Iterable[AnyTask]) -> Iterator[str]:
 
 
 def filled(workflow: str, params: Mapping[str, Param], texts: dict[str, str]) -> dict[str, str]:
-    """An input with the defaults of what it leaves out; its values are JSON texts.
+    """An input with its missing defaults filled in; its values are JSON texts.
 
     Raises:
-        WorkflowValidationError: It is not what is declared; ``errors`` has a line for each key.
+        WorkflowValidationError: It does not match the declaration; ``errors`` has a line for each key.
     """
     errors = [*_unknown(params, texts), *_wrong(params.values(), texts)]
     if errors:
@@ -166,7 +166,7 @@ def _wrong(params: Iterable[Param], texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _mismatch(param: Param, text: str) -> str:
-    """How a value differs from its type, or an empty text."""
+    """How a value differs from its type, or an empty string."""
     import msgspec  # noqa: PLC0415 - see above
 
     try:
