@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
 import cloaca
-from tests.cli.conftest import plain, rest_of
+from tests.cli.conftest import PROGRAM, plain, rest_of
+from tests.cli.invoked import tell
+from tests.world import workflow_of
 
 
 def test_executions_are_listed_newest_first_in_aligned_columns(shell, ended, waiting):
@@ -150,13 +153,22 @@ def test_on_a_terminal_it_is_a_table_in_colour_that_never_cuts_an_id(folder):
 
 def test_what_a_task_says_cannot_steer_the_terminal(shell):
     with shell.runner() as runner:
-        id = runner.execute("etl", {"fail": "\x1b[2J\u202e", "\x1b]0;key": "\x1b[2J"}).execution_id
+        id = runner.execute("etl", {"fail": "\x1b[2J\u202e\u200f", "\x1b]0;key": "\x1b[2J"}).execution_id
     for command in (["list"], ["show", id, "--context"], ["show", id], ["explain", id], ["history", id]):
         shown = shell.run(*command)
         assert "\x1b" not in shown
-        assert "\u202e" not in shown
+        assert not {"\u202e", "\u200f"} & set(shown)
     assert r"ValueError: \x1b[2J\u202e" in shell.run("show", id)
     assert "\x1b" not in shell.run("watch", id, status=1)
+
+
+def test_names_that_are_shown_wide_are_aligned_by_their_width(shell):
+    workflow_of("\u65e5\u672c\u8a9e", tell)
+    with cloaca.Client(shell.url) as client:
+        for name in ("\u65e5\u672c\u8a9e", "abcdef"):
+            client.start(name)
+    rows = [line.partition("Pending")[0][38:] for line in shell.run("list").splitlines()[1:]]
+    assert rows == ["abcdef    ", "\u65e5\u672c\u8a9e    "]
 
 
 def test_in_a_pipe_there_is_no_colour_and_a_reader_that_leaves_does_no_harm(folder):
@@ -167,3 +179,17 @@ def test_in_a_pipe_there_is_no_colour_and_a_reader_that_leaves_does_no_harm(fold
         process.stdout.close()
         assert process.wait(20) in (0, 1)
         assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize("command", ["list", "list --json", "run etl.py --json", "graph etl.py", "--help"])
+def test_output_that_cannot_be_written_is_an_error_and_no_traceback(folder, command):
+    folder.run("run", "etl.py")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [PROGRAM, *command.split()], cwd=folder.path, env=folder.environment, check=False,
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=20,
+        )  # fmt: skip
+    assert done.returncode == 2
+    last = "Error: the output cannot be written: No space left on device: write it elsewhere\n"
+    assert done.stderr.endswith(last)
+    assert "Traceback" not in done.stderr

@@ -114,7 +114,11 @@ def test_a_schedule_is_added_changed_switched_and_removed(shell, tables):
     assert "add --yes" in shell.refused("schedule", "delete", id)
     assert shell.run("schedule", "delete", id, "--yes") == f"schedule {id} is removed\n"
     assert shell.json("schedule", "list") == {"schedules": []}
-    assert "Failed to get cron schedule" in shell.refused("schedule", "show", id)
+    for typed in (id, id[:20], "no id at all"):
+        refused = shell.refused("schedule", "show", typed)
+        assert refused.startswith(
+            f"Error: there is no schedule '{typed}' in this database: cloaca schedule list"
+        )
 
 
 def test_schedules_are_listed_and_named_by_the_beginning_of_their_ids(shell, tables):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "HIDDEN",
     "MOST_CHARACTERS",
     "UNSTORABLE",
     "checked_name",
@@ -31,12 +32,13 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_.-]+")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 """NUL and lone surrogates, which not every database can store in a text."""
 
-_HIDDEN = (
+HIDDEN = re.compile(
     "[\0-\x1f\x7f-\x9f\u2028\u2029"  # control characters and line ends
     "\u061c\u200e\u200f\u202a-\u202e"  # they reorder the text around them
     "\u00ad\u200b\u2060-\u206f\ufeff"  # they take no room, or reorder
     "\ud800-\udfff]"  # lone surrogates, which cannot be encoded
 )
+"""What cannot be seen in a text, or steers whatever shows it."""
 
 
 def is_str(value: object) -> TypeGuard[str]:
@@ -46,7 +48,7 @@ def is_str(value: object) -> TypeGuard[str]:
 
 def hidden_in(text: str) -> str:
     """The first character that is invisible or cannot be stored, or an empty string."""
-    found = re.search(_HIDDEN, text)
+    found = HIDDEN.search(text)
     return found[0] if found else ""
 
 

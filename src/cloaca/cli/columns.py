@@ -7,6 +7,7 @@ from typing import TextIO
 
 from cloaca.cli.output import is_live_terminal
 from cloaca.cli.wording import shortened
+from cloaca.drawing.texts import columns
 
 Row = Sequence[str]
 
@@ -42,7 +43,9 @@ def aligned(rows: Sequence[Row]) -> Iterator[str]:
     cells = [
         [*(shortened(cell, most=_MOST_OF_A_CELL) for cell in row[:-1]), shortened(row[-1])] for row in rows
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)][:-1]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)][:-1]
     for row in cells:
-        start = "".join(f"{cell:<{width}}  " for cell, width in zip(row, widths, strict=False))
+        start = "".join(
+            cell + " " * (width - columns(cell) + 2) for cell, width in zip(row, widths, strict=False)
+        )
         yield (start + row[-1]).rstrip()

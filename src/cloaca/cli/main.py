@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import click
 
 from cloaca.authoring.names import nearest, shown
 from cloaca.cli import interrupts
-from cloaca.cli.exits import Refused
+from cloaca.cli.exits import REFUSED, Refused
 from cloaca.cli.output import prepare_streams
 from cloaca.errors import CloacaException
 
@@ -63,6 +65,8 @@ SECTIONS: dict[str, dict[str, Entry]] = {
 
 ENTRIES = {name: entry for entries in SECTIONS.values() for name, entry in entries.items()}
 
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
 _EXAMPLE = """\b
 Example:
   cloaca run etl.py --db sqlite:///etl.db
@@ -115,4 +119,12 @@ def cloaca() -> None:
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     prepare_streams()
-    cloaca(prog_name="cloaca")
+    try:
+        cloaca(prog_name="cloaca")
+    except OSError as error:
+        # Writing to a stream names no file. A pipe that nobody reads any more is click's affair.
+        if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
+            raise
+        with suppress(OSError):
+            click.echo(f"Error: the output cannot be written: {error.strerror}: write it elsewhere", err=True)
+        interrupts.end_at_once(REFUSED)

@@ -92,7 +92,7 @@ def update(
     Exit codes: 0 changed, 2 wrong usage, there is no such schedule, or a trigger in code declares it.
     """
     with asking(url) as client:
-        found = found_schedule(client, typed_id)
+        found = found_schedule(client, typed_id, url)
         client.update_cron_schedule(
             found["id"], expression, zone or found["timezone"], catchup_policy=catch_up
         )
@@ -134,7 +134,7 @@ def delete(typed_id: str, *, url: str, yes: bool, as_object: bool) -> None:
     Exit codes: 0 removed, 1 the answer was no, 2 wrong usage, or there is no such schedule.
     """
     with asking(url) as client:
-        found = found_schedule(client, typed_id)
+        found = found_schedule(client, typed_id, url)
         confirm(f"Removing schedule {found['id']} of workflow {found['workflow_name']!r}", yes=yes)
         client.delete_cron_schedule(found["id"])
     if as_object:
@@ -145,7 +145,7 @@ def delete(typed_id: str, *, url: str, yes: bool, as_object: bool) -> None:
 
 def _switch(typed: str, *, url: str, on: bool, as_object: bool) -> None:
     with asking(url) as client:
-        id = found_schedule(client, typed)["id"]
+        id = found_schedule(client, typed, url)["id"]
         client.set_cron_schedule_enabled(id, on)
         _print(client, id, as_object=as_object)
 

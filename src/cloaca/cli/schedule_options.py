@@ -9,9 +9,11 @@ import click
 
 from cloaca.authoring.names import shown
 from cloaca.cli.completing import complete_schedules
+from cloaca.cli.database import command_for
 from cloaca.cli.exits import Refused
 from cloaca.cli.ids import FEWEST
 from cloaca.cli.wording import moment_text
+from cloaca.errors import ScheduleError
 from cloaca.model.catchup import CatchUp
 from cloaca.runner.schedules import Schedules
 
@@ -40,12 +42,11 @@ offset_option = click.option(
 )
 
 
-def found_schedule(schedules: Schedules, typed: str) -> dict[str, Any]:
+def found_schedule(schedules: Schedules, typed: str, url: str) -> dict[str, Any]:
     """The schedule that an id, or the beginning of one, stands for.
 
     Raises:
-        Refused: Too little is typed, or several ids begin with it.
-        ScheduleError: There is none.
+        Refused: Too little is typed, several ids begin with it, or none does.
     """
     typed = typed.strip().lower()
     if len(typed) < FEWEST:
@@ -54,7 +55,14 @@ def found_schedule(schedules: Schedules, typed: str) -> dict[str, Any]:
     found = [id for id in known if id.startswith(typed)]
     if len(found) > 1:
         raise Refused(f"ID {shown(typed)} begins several: type more of one of {', '.join(found[:5])}")
-    return known[found[0]] if found else schedules.get_cron_schedule(typed)
+    if found:
+        return known[found[0]]
+    try:
+        return schedules.get_cron_schedule(typed)
+    except ScheduleError as error:
+        raise Refused(
+            f"there is no schedule {shown(typed)} in this database: {command_for(url, 'schedule', 'list')} has those there are"
+        ) from error
 
 
 def moment_cell(text: str | None) -> str:

@@ -78,7 +78,7 @@ def show(typed_id: str, *, url: str, as_object: bool) -> None:
     Exit codes: 0 shown, 2 wrong usage, or there is no such schedule.
     """
     with asking(url) as client:
-        found = found_schedule(client, typed_id)
+        found = found_schedule(client, typed_id, url)
     if as_object:
         print_document(sys.stdout, found)
         return
@@ -112,7 +112,7 @@ def history(typed_id: str, *, url: str, limit: int, offset: int, as_object: bool
     Exit codes: 0 listed, 2 wrong usage, or there is no such schedule.
     """
     with asking(url) as client:
-        id = typed_id if is_id(typed_id) else found_schedule(client, typed_id)["id"]
+        id = typed_id if is_id(typed_id) else found_schedule(client, typed_id, url)["id"]
         fires = client.get_cron_execution_history(id, limit, offset)
     if as_object:
         print_document(sys.stdout, {"schedule_id": id, "fires": fires})

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-# Control characters could move the cursor or worse; the others reorder the text around them.
-_HARMFUL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+from cloaca.authoring.names import HIDDEN
+
 _MOST = 500
 
 
@@ -18,7 +17,7 @@ def printable(text: str) -> str:
     >>> print(printable("one\n\x1b[2Jtwo"))
     one\n\x1b[2Jtwo
     """
-    return _HARMFUL.sub(lambda found: repr(found[0])[1:-1], text)
+    return HIDDEN.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def shortened(text: str, *, most: int = _MOST) -> str:
