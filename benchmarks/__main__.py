@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from benchmarks.comparison import dagster, dbos, prefect
 from benchmarks.contexts import large_context
 from benchmarks.crowd import crowd
 from benchmarks.fairness import behind_a_crowd
@@ -57,15 +58,19 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "prune": prune,
 }
 
+COMPARISONS: Mapping[str, Benchmark] = {"dbos": dbos, "prefect": prefect, "dagster": dagster}
+"""Beside other engines, which are installed by the extra ``alternatives``: measured where they are asked for."""
+
 
 def measured(names: Sequence[str], sizes: Sizes, folder: str | None, tries: int) -> Iterator[Figure]:
     """The figures of some benchmarks; one that breaks its bound is measured again, and its best one counts."""
     for name in names:
-        figures = _once(BENCHMARKS[name], sizes, folder)
+        benchmark = {**BENCHMARKS, **COMPARISONS}[name]
+        figures = _once(benchmark, sizes, folder)
         for _ in range(1, tries):
             if all(figure.is_ok for figure in figures):
                 break
-            again = _once(BENCHMARKS[name], sizes, folder)
+            again = _once(benchmark, sizes, folder)
             figures = [one if one.is_ok else other for one, other in zip(figures, again, strict=True)]
         yield from figures
 
@@ -95,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks", description="What the library costs, beside a yardstick that does the least."
     )  # fmt: skip
     parser.add_argument(
-        "names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=f"all unless given: {', '.join(BENCHMARKS)}"
+        "names", nargs="*", choices=[[], *BENCHMARKS, *COMPARISONS], metavar="NAME",
+        help=f"all of {', '.join(BENCHMARKS)} unless given; where the extra 'alternatives' is installed also "
+        f"{', '.join(COMPARISONS)}",
     )  # fmt: skip
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds and smaller sizes, about 90 seconds"

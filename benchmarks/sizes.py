@@ -36,6 +36,8 @@ class Sizes:
     busy_seconds: float = 8
     idle_seconds: float = 20
     old: int = 20_000
+    slow_rounds: int = 15
+    slow_at_once: int = 300
 
 
 FULL = Sizes()
@@ -59,5 +61,7 @@ QUICK = Sizes(
     busy_seconds=4,
     idle_seconds=10,
     old=2_000,
+    slow_rounds=3,
+    slow_at_once=100,
 )
 """For a look after a change: about a minute and a half. What grows with size shows only at the full sizes."""

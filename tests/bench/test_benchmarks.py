@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 from benchmarks import __main__ as command
+from benchmarks import comparison
 from benchmarks.figures import Bound, Figure, table
 from benchmarks.places import Pairs, alternate
 from benchmarks.sizes import Sizes
@@ -39,6 +40,8 @@ TINY = Sizes(
     busy_seconds=0.2,
     idle_seconds=0.2,
     old=20,
+    slow_rounds=1,
+    slow_at_once=5,
 )
 
 
@@ -56,6 +59,24 @@ def test_each_benchmark_measures_what_it_says(name, tmp_path):
     assert not list(tmp_path.iterdir()), "it leaves nothing behind"
     for figure in figures:
         assert figure.name in "\n".join(table([figure.cells]))
+
+
+def test_an_engine_beside_itself_is_about_as_fast(tmp_path):
+    one, other = (f"sqlite:///{tmp_path}/{name}.db" for name in ("one", "other"))
+    with comparison.places(one, "cloaca.Cloaca", other) as pair:
+        figures = [
+            comparison.one_at_a_time("itself", pair, 3, Bound("at least", 0.1)),
+            comparison.at_once("itself", pair, TINY, Bound("at least", 0.1)),
+        ]
+    assert [figure.name for figure in figures if not figure.is_ok] == []
+
+
+def test_an_engine_that_is_not_installed_is_named_with_how_to_get_it(tmp_path):
+    with (
+        pytest.raises(SystemExit, match=r"nowhere is not installed: pip install -e '\.\[alternatives\]'"),
+        comparison.places(f"sqlite:///{tmp_path}/one.db", "nowhere.Nowhere", "there"),
+    ):
+        pass
 
 
 def test_a_chain_of_three_is_counted_to_cost_four_commits(tmp_path):
