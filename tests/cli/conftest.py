@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 from tests.anywhere import postgres_database, postgres_url  # noqa: F401 - fixtures
-from tests.cli.invoked import ended, shell, waiting  # noqa: F401 - fixtures
+from tests.cli.invoked import declared, ended, fired, shell, waiting  # noqa: F401 - fixtures
 from tests.world import _own_world  # noqa: F401 - a fixture
 
 PROGRAM = shutil.which("cloaca", path=os.path.dirname(sys.executable))

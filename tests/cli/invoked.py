@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 
 import cloaca
 from cloaca.cli.main import cloaca as program
-from tests.world import workflow_of
+from tests.world import SOON, workflow_of
 
 
 @dataclass
@@ -95,3 +97,33 @@ def waiting(shell):
     """The id of an ``etl`` that nobody has claimed."""
     with cloaca.Client(shell.url) as client:
         return client.start("etl").execution_id
+
+
+@pytest.fixture
+def declared(shell):
+    """The trigger ``inbox`` of the workflow ``noting``, which has fired once."""
+    polls, noted = iter([True]), threading.Event()
+
+    def note(context):
+        noted.set()
+
+    workflow_of("noting", note)
+
+    @cloaca.trigger(workflow="noting", name="inbox", poll_interval="50ms")
+    def inbox():
+        return cloaca.TriggerResult(should_fire=next(polls, False))
+
+    with shell.runner():
+        assert noted.wait(SOON)
+
+
+@pytest.fixture
+def fired(shell):
+    """The id of a schedule that has fired."""
+    shell.run("migrate")
+    id = shell.json("schedule", "add", "idle", "* * * * * *")["schedule_id"]
+    with shell.runner() as runner:
+        deadline = time.monotonic() + SOON
+        while not runner.get_cron_execution_history(id):
+            assert time.monotonic() < deadline
+    return id

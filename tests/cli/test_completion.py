@@ -32,7 +32,7 @@ def test_ids_names_and_tasks_complete_from_the_database(shell, ended):
     assert completed(shell, "list", "--workflow", "e") == ["etl"]
     assert completed(shell, "fork", ended[0], "") == ["fetch", "load", "tell"]
     assert completed(shell, "list", "--status", "F") == ["failed"]
-    id = shell.json("schedule", "add", "idle", "@daily")["id"]
+    id = shell.json("schedule", "add", "idle", "@daily")["schedule_id"]
     assert completed(shell, "schedule", "show", id[:4]) == [id]
 
 

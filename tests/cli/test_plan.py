@@ -54,7 +54,7 @@ def test_what_would_wait_is_told_and_is_exit_code_2(shop):
         "some would wait: run them with the code that started them, or cancel them",
     ]
     told = json.loads(shop.run("plan", "old.py", "--json").stdout)
-    assert told["waits"] is True
+    assert told["waits"] == sum(one["waits"] for one in told["workflows"]) > 0
     assert [(one["workflow"], one["live"], one["waits"]) for one in told["workflows"]] == [
         ("orders", 1, 0), ("refunds", 1, 1),
     ]  # fmt: skip

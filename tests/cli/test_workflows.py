@@ -55,7 +55,10 @@ def test_workflows_are_listed(shop):
         "orders    4      region, limit, tags  From shop to books\n"
         "refunds   1\n"
     )
-    assert [one["name"] for one in json.loads(said(shop, "list", "shop", "--json"))] == ["orders", "refunds"]
+    assert [one["workflow"] for one in json.loads(said(shop, "list", "shop", "--json"))["workflows"]] == [
+        "orders",
+        "refunds",
+    ]
 
 
 def test_a_workflow_is_shown_with_its_inputs_and_its_tasks_by_level(shop):
@@ -80,7 +83,7 @@ def test_a_workflow_is_shown_with_its_inputs_and_its_tasks_by_level(shop):
 
 def test_as_json_a_workflow_is_one_object_and_nothing_else_is_printed(shop):
     shown = json.loads(said(shop, "show", "shop.py", "orders", "--json"))
-    assert (shown["name"], shown["description"], shown["tags"]) == (
+    assert (shown["workflow"], shown["description"], shown["tags"]) == (
         "orders",
         "From shop to books",
         {"team": "a"},

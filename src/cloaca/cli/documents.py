@@ -74,5 +74,5 @@ def _error(error: Failure | None) -> dict[str, str] | None:
 
 
 def time_text(moment: datetime | None) -> str | None:
-    """A moment as ISO 8601."""
-    return None if moment is None else moment.isoformat()
+    """A moment as ISO 8601, always with microseconds: texts of one length sort as the moments do."""
+    return None if moment is None else moment.isoformat(timespec="microseconds")

@@ -61,7 +61,9 @@ def plan(
     with kept_stdout() as stream:
         found = _found(targets, url, on_version_change)
         if as_object:
-            print_document(stream, {"waits": found.waits, **asdict(found)})
+            print_document(
+                stream, {"waits": sum(workflow.waits for workflow in found.workflows), **asdict(found)}
+            )
         else:
             stream.writelines(f"{line}\n" for line in _lines(found))
     context.exit(REFUSED if found.waits else COMPLETED)

@@ -13,6 +13,7 @@ from cloaca.cli.context import read_context
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
 from cloaca.cli.options import json_option, yes_option
+from cloaca.cli.schedule_documents import schedule_document
 from cloaca.cli.schedule_options import (
     catch_up_option,
     found_schedule,
@@ -153,7 +154,7 @@ def _switch(typed: str, *, url: str, on: bool, as_object: bool) -> None:
 def _print(client: Client, id: str, *, as_object: bool) -> None:
     found: dict[str, Any] = client.get_cron_schedule(id)
     if as_object:
-        print_document(sys.stdout, found)
+        print_document(sys.stdout, schedule_document(found))
     elif found["enabled"]:
         next = moment_cell(found["next_run_at"])
         click.echo(

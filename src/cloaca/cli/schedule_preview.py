@@ -10,6 +10,7 @@ from itertools import islice
 
 import click
 
+from cloaca.cli.documents import time_text
 from cloaca.cli.exits import Refused
 from cloaca.cli.wording import counted, printable
 from cloaca.model.cron import SECOND, Cron
@@ -127,10 +128,10 @@ def _object(cron: Cron, runs: list[Run], changes: list[Change]) -> dict[str, obj
         "expression": cron.expression,
         "timezone": cron.timezone,
         "runs": [
-            {"utc": run.at.isoformat(), "local": run.local.isoformat(), "moved": run.moved} for run in runs
+            {"utc": time_text(run.at), "local": time_text(run.local), "moved": run.moved} for run in runs
         ],
         "transitions": [
-            {"utc": c.at.isoformat(), "local": c.local.isoformat(), "seconds": round(c.by.total_seconds())}
+            {"utc": time_text(c.at), "local": time_text(c.local), "seconds": round(c.by.total_seconds())}
             for c in changes
         ],
     }

@@ -12,6 +12,7 @@ from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
 from cloaca.cli.ids import is_id
 from cloaca.cli.options import json_option
+from cloaca.cli.schedule_documents import schedule_document, schedule_fire_document
 from cloaca.cli.schedule_options import (
     found_schedule,
     limit_option,
@@ -50,7 +51,7 @@ def list_schedules(*, url: str, only_enabled: bool, limit: int, offset: int, as_
     with asking(url) as client:
         found = client.list_cron_schedules(only_enabled, limit, offset)
     if as_object:
-        print_document(sys.stdout, {"schedules": found})
+        print_document(sys.stdout, {"schedules": list(map(schedule_document, found))})
         return
     header = ("schedule", "workflow", "instance", "expression", "timezone", "is", "next run (UTC)")
     print_table(sys.stdout, header, list(map(_row, found)))
@@ -80,7 +81,7 @@ def show(typed_id: str, *, url: str, as_object: bool) -> None:
     with asking(url) as client:
         found = found_schedule(client, typed_id, url)
     if as_object:
-        print_document(sys.stdout, found)
+        print_document(sys.stdout, schedule_document(found))
         return
     print_pairs(
         sys.stdout,
@@ -115,7 +116,7 @@ def history(typed_id: str, *, url: str, limit: int, offset: int, as_object: bool
         id = typed_id if is_id(typed_id) else found_schedule(client, typed_id, url)["id"]
         fires = client.get_cron_execution_history(id, limit, offset)
     if as_object:
-        print_document(sys.stdout, {"schedule_id": id, "fires": fires})
+        print_document(sys.stdout, {"schedule_id": id, "fires": list(map(schedule_fire_document, fires))})
         return
     rows = [
         (moment_cell(fire["scheduled_time"]), moment_cell(fire["claimed_at"]), fire["workflow_execution_id"])

@@ -14,6 +14,7 @@ from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
 from cloaca.cli.exits import Refused
 from cloaca.cli.options import json_option
+from cloaca.cli.schedule_documents import trigger_document, trigger_fire_document
 from cloaca.cli.schedule_options import MOST, limit_option, moment_cell, offset_option, switch_cell
 from cloaca.runner.client import Client
 
@@ -43,7 +44,7 @@ def list_triggers(*, url: str, only_enabled: bool, limit: int, offset: int, as_o
     with asking(url) as client:
         found = client.list_trigger_schedules(only_enabled, limit, offset)
     if as_object:
-        print_document(sys.stdout, {"triggers": found})
+        print_document(sys.stdout, {"triggers": list(map(trigger_document, found))})
         return
     rows = [
         (
@@ -70,7 +71,7 @@ def show(name: str, *, url: str, as_object: bool) -> None:
     with asking(url) as client:
         found = _found(client, name)
     if as_object:
-        print_document(sys.stdout, found)
+        print_document(sys.stdout, trigger_document(found))
         return
     print_pairs(
         sys.stdout,
@@ -124,7 +125,7 @@ def history(name: str, *, url: str, limit: int, offset: int, as_object: bool) ->
         _found(client, name)
         fires = client.get_trigger_execution_history(name, limit, offset)
     if as_object:
-        print_document(sys.stdout, {"trigger_name": name, "fires": fires})
+        print_document(sys.stdout, {"trigger": name, "fires": list(map(trigger_fire_document, fires))})
         return
     rows = [
         (
@@ -155,7 +156,7 @@ def _switch(name: str, *, url: str, on: bool, as_object: bool) -> None:
         client.set_trigger_enabled(name, on)
         found = _found(client, name)
     if as_object:
-        print_document(sys.stdout, found)
+        print_document(sys.stdout, trigger_document(found))
     else:
         click.echo(f"trigger {name} of workflow {found['workflow_name']} is {switch_cell(found)}")
 

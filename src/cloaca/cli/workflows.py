@@ -50,7 +50,7 @@ def list_workflows(target: str, *, as_object: bool) -> None:
     """
     with _stdout(as_object=as_object) as stream:
         found = [registry.workflow(name) for name in load(target).names]
-        _print(stream, json.dumps([_summary(one) for one in found]) if as_object else _listed(found))
+        _print(stream, json.dumps({"workflows": list(map(_summary, found))}) if as_object else _listed(found))
 
 
 @workflows.command(short_help="Show a workflow: tasks, order, options, inputs.", epilog=_EXAMPLE_OF_SHOW)
@@ -90,7 +90,7 @@ def _print(stream: TextIO, text: str) -> None:
 
 def _summary(workflow: Workflow) -> dict[str, Any]:
     return {
-        "name": workflow.name,
+        "workflow": workflow.name,
         "description": workflow.description,
         "tags": workflow.tags,
         "version": workflow.version,
@@ -118,7 +118,7 @@ def _param(param: Param) -> dict[str, Any]:
 
 def _task(task: AnyTask) -> dict[str, Any]:
     return {
-        "id": task.id,
+        "task": task.id,
         "what": task.what,
         "why": task.why,
         "dependencies": list(task.dependencies),
