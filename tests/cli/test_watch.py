@@ -12,13 +12,19 @@ from tests.cli.conftest import plain, rest_of
 
 
 @pytest.fixture
-def held(folder):
-    """The id of an ``etl`` in another process whose second task waits for the gate."""
+def runs(folder):
+    """Another process that runs an ``etl`` whose second task waits for the gate."""
     with folder.begun("run", "etl.py", "--context", folder.gate()) as running:
-        shown = ""
-        while "transform started" not in shown:
-            shown += running.stdout.readline()
-        yield re.search("[0-9a-f]{8}-[0-9a-f-]{27}", shown)[0]
+        yield running
+
+
+@pytest.fixture
+def held(runs):
+    """The id of this ``etl``, once its second task runs."""
+    shown = ""
+    while "transform started" not in shown:
+        shown += runs.stdout.readline()
+    return re.search("[0-9a-f]{8}-[0-9a-f-]{27}", shown)[0]
 
 
 def test_in_a_pipe_each_change_is_a_line_and_the_exit_code_is_that_of_the_execution(folder, held):
@@ -49,6 +55,21 @@ def test_ctrl_c_ends_the_watching_and_nothing_else(folder, held):
     assert watching.returncode == 130
     assert "Traceback" not in out + err
     assert json.loads(folder.run("show", held, "--json").stdout)["status"] == "Running"
+
+
+def test_of_one_whose_process_died_it_is_told_that_nobody_works_on_it(folder, held, runs):
+    runs.kill()
+    runs.wait()
+    with folder.begun("watch", held) as watching:
+        assert watching.stdout.readline().endswith("1 of 3 tasks completed before\n")
+        told = watching.stdout.readline()
+    assert f"(process {runs.pid} on " in told
+    assert "has ended, or is cut off: another runner takes over" in told
+    shown = folder.run("show", held).stdout
+    assert re.search(
+        rf"^owner +runner \S+ \(process {runs.pid} on .*has ended, or is cut off", shown, re.MULTILINE
+    )
+    assert "\n  cloaca worker MODULE  # take it over" in shown
 
 
 def test_what_has_ended_already_is_shown_with_what_to_type_next(shell, ended):

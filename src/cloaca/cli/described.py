@@ -20,20 +20,26 @@ _MOST_TASKS = 200
 _INPUT = "input"
 
 
-def print_execution(record: ExecutionRecord, stream: TextIO, *, url: str, with_values: bool) -> None:
+def print_execution(
+    record: ExecutionRecord, stream: TextIO, *, url: str, with_values: bool, trouble: str | None
+) -> None:
     """Print all that a person wants to know of it first.
 
     Args:
         with_values: Whether to print the values of the context, or its keys only.
+        trouble: Why nobody works on it although somebody owns it.
     """
-    print_pairs(stream, list(_about(record)))
+    print_pairs(stream, [*_about(record), *([("owner", trouble)] if trouble else [])])
     if record.tasks:
         _print_tasks(record, stream)
     if record.context.data:
         _print_context(record, stream, with_values=with_values)
     stream.writelines(f"{line}\n" for line in conflict_lines(record))
     stream.writelines(f"{line}\n" for line in failure_lines(record))
-    if commands := list(next_commands(record, url)):
+    commands = list(next_commands(record, url))
+    if trouble:
+        commands.insert(0, (command_for(url, "worker", "MODULE"), "take it over, where no worker is left"))
+    if commands:
         stream.write("\nnext\n")
         stream.writelines(f"  {command}  # {what}\n" for command, what in commands)
 

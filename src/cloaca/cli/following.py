@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from cloaca.cli.display import Display
 from cloaca.cli.exits import Refused
+from cloaca.cli.progress import Tasks
 from cloaca.errors import DatabaseError
 from cloaca.insights import FOR_CAPACITY, FOR_RESUME, ExecutionRecord
+from cloaca.insights.reasons import ReasonKind
+from cloaca.model.states import Status
 from cloaca.runner.executions import Executions
 from cloaca.runner.handle import ExecutionHandle
 
 LOOK_SECONDS = 0.15
+QUIET_SECONDS = 2.0
+"""How long nothing has happened when the owner is looked after."""
+
 REST = 10
 """A look that was slow, because the graph is large, is followed by a rest this many times as long."""
 
@@ -30,19 +37,49 @@ def follow(
         check: Called with what each look finds; what it raises ends the following.
     """
     pause = 0.0
+    news = _News(executions)
     while not handle.wait(pause):
         began = time.monotonic()
         try:
             record = executions.get_execution(handle.execution_id)
+            shown = news.completed(record)
         except DatabaseError:
             continue  # the execution goes on although it cannot be seen for the moment
         if check is not None:
             check(record)
-        display.show(record)
+        display.show(shown)
         pause = max(LOOK_SECONDS, REST * (time.monotonic() - began))
     record = executions.get_execution(handle.execution_id)
     display.show(record)
     return record
+
+
+def owner_trouble(executions: Executions, record: ExecutionRecord) -> str | None:
+    """Why nobody works on an execution that somebody owns; ``None`` where all is well, as far as that can be told."""
+    if record.status is not Status.RUNNING or record.waiting_for is not None:
+        return None
+    reasons = executions.explain(record.execution_id).reasons
+    return next((reason.text for reason in reasons if reason.kind is ReasonKind.LEASE), None)
+
+
+class _News:
+    """Looks after the owner of an execution once nothing has happened for a while."""
+
+    def __init__(self, executions: Executions) -> None:
+        self._executions = executions
+        self._tasks: Tasks | None = None
+        self._quiet_since = 0.0
+        self._trouble: str | None = None
+
+    def completed(self, record: ExecutionRecord) -> ExecutionRecord:
+        """The record, which then says what it waits for."""
+        now = time.monotonic()
+        if record.tasks != self._tasks:
+            self._tasks, self._quiet_since, self._trouble = record.tasks, now, None
+        elif now - self._quiet_since > QUIET_SECONDS:
+            self._quiet_since = now
+            self._trouble = owner_trouble(self._executions, record)
+        return record if self._trouble is None else replace(record, waiting_for=self._trouble)
 
 
 def check_goes_on_here(record: ExecutionRecord) -> None:

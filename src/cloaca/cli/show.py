@@ -9,6 +9,7 @@ import click
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.described import print_execution
 from cloaca.cli.documents import execution_document, print_document
+from cloaca.cli.following import owner_trouble
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import execution_argument, json_option
 
@@ -33,7 +34,8 @@ def show(typed_id: str, *, url: str, with_values: bool, as_object: bool) -> None
     """
     with asking(url) as client:
         record = client.get_execution(resolved(client, typed_id))
+        trouble = None if as_object else owner_trouble(client, record)
     if as_object:
         print_document(sys.stdout, execution_document(record))
     else:
-        print_execution(record, sys.stdout, url=url, with_values=with_values)
+        print_execution(record, sys.stdout, url=url, with_values=with_values, trouble=trouble)

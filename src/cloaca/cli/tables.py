@@ -120,7 +120,7 @@ def _summary_line(record: ExecutionRecord, now: datetime) -> RenderableType:
     took = (record.finished_at or now) - (record.started_at or record.created_at)
     text = f"{summary(record.tasks)}, {duration_text(took)}"
     if record.waiting_for:
-        text += f", waiting for {printable(record.waiting_for)}"
+        text += f", waiting: {printable(record.waiting_for)}"
     line = Table.grid(padding=(0, 2, 0, 0))
     line.add_row(ProgressBar(total=len(record.tasks), completed=done, width=20), Text(text))
     return line
