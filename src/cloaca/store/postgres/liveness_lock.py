@@ -7,7 +7,7 @@ import psycopg
 from cloaca.store.postgres.connection import Connection
 
 
-def is_imitated(db: Connection, list_runners: str, *, runner: str, key: tuple[int]) -> bool:
+def is_held_by_a_stranger(db: Connection, list_runners: str, *, runner: str, key: tuple[int]) -> bool:
     """Whether a runner's lock is held by a role without business here, which may never let go: any role can.
 
     A runner that rejoins has another lock, and takes over what it had.

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,8 +15,6 @@ import psycopg
 
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
-from cloaca.model.states import Status
-from cloaca.store.listing import page_of
 from cloaca.store.postgres import connection as driver
 from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import (
@@ -31,21 +28,19 @@ from cloaca.store.postgres.connection import (
     refusal,
 )
 from cloaca.store.postgres.listener import Listener, notify
-from cloaca.store.postgres.liveness_lock import is_imitated
+from cloaca.store.postgres.liveness_lock import is_held_by_a_stranger
+from cloaca.store.postgres.reader import PostgresReader
 from cloaca.store.postgres.starts import Entering
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
     Batch,
     ClaimedExecution,
-    ExecutionRow,
     Existing,
     Known,
-    OwnedRow,
     RunnerRow,
     StartRow,
     Structure,
     SuspectRow,
-    Waiting,
     released,
 )
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
@@ -61,12 +56,11 @@ logger = logging.getLogger("cloaca.store")
 T = TypeVar("T")
 
 SQL = load_statements(os.path.join(os.path.dirname(__file__), "statements.sql"))
-STATUSES = list(map(str, Status))
 TRIES_AT_A_CONFLICT = 5
 CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 
-class PostgresStore:
+class PostgresStore(PostgresReader):
     """The tables of one schema; see ``Store`` for what each method promises. Connections open when they are used."""
 
     is_shared = True
@@ -74,15 +68,13 @@ class PostgresStore:
     pause_when_crowded = 0.0
 
     def __init__(self, url: PostgresUrl) -> None:
-        self.url = url
-        self._sql = {name: qualified(statement, url.schema, binds=True) for name, statement in SQL.items()}
+        super().__init__(
+            url, {name: qualified(statement, url.schema, binds=True) for name, statement in SQL.items()}
+        )
         self._entering = Entering(self._sql, self.url)
         self._db: Connection | None = None
-        self._reader: Connection | None = None
-        self._reading = threading.Lock()
         self._is_pooled = False
         self._listener: Listener | None = None
-        self._closed = False
         self._runner, self._epoch, self._turn = "", 0, 0
         self._proven = ""
         """The runner whose lock the turns' connection holds."""
@@ -228,12 +220,6 @@ class PostgresStore:
     def declare_dead(self, runner: str) -> None:
         self._turn_of(lambda db: self._execute(db, "declare_dead", (runner,)))
 
-    def owned_by(self, runner: str, *, limit: int) -> list[OwnedRow]:
-        return [OwnedRow(*row) for row in self._read("read_owned", (runner, limit))]
-
-    def ran_alone(self, runner: str) -> bool:
-        return bool(self._read("count_alone", (runner,))[0][0])
-
     def release(
         self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = (), *, now: float
     ) -> None:
@@ -253,12 +239,6 @@ class PostgresStore:
     def _leave(self, db: Connection, runner: str) -> None:
         for name in ("forget_runner", "leave_runner"):
             db.execute(self._sql[name], (runner,))
-
-    def waiting_structures(self) -> list[tuple[str, str]]:
-        return self._read("list_waiting")
-
-    def waiting_versions(self) -> list[Waiting]:
-        return [Waiting(*row) for row in self._read("list_waiting_versions")]
 
     def claim(
         self, known: Sequence[Known], *, structures: Sequence[Structure], limit: int, now: float
@@ -289,57 +269,6 @@ class PostgresStore:
 
     def read_structures(self, structures: Iterable[str]) -> dict[str, str]:
         return dict(self._read("read_structures", (sorted(set(structures)),)))
-
-    def read_execution(self, execution: str) -> ExecutionRow | None:
-        rows = self._read("read_execution", (execution,))
-        return ExecutionRow(*rows[0]) if rows else None
-
-    def read_attempts(self, execution: str) -> list[StoredAttempt]:
-        return [StoredAttempt(*row) for row in self._read("read_attempts", (execution,))]
-
-    def list_executions(
-        self, *, workflow: str | None, status: str | None, after: str | None, limit: int
-    ) -> list[ExecutionRow]:
-        return page_of(
-            self._read, workflow=workflow, status=status, after=after, limit=limit, statuses=STATUSES
-        )
-
-    def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        def fetch(db: Connection) -> list[Any]:
-            try:
-                rows: list[Any] = self._execute(db, name, parameters).fetchall()
-            except (psycopg.DataError, UnicodeEncodeError):
-                return []  # no row holds what the database cannot store
-            return rows
-
-        return self._ask(fetch)
-
-    def _ask(self, work: Callable[[Connection], T]) -> T:
-        """Work on the readers' connection, twice where that turns out to be lost: it may have been idle for long."""
-        with self._reading:
-            for may_retry in (True, False):
-                db = self._open_reader()
-                try:
-                    return work(db)
-                except (psycopg.Error, UnicodeEncodeError) as error:
-                    broken = is_broken(error, db)
-                    if broken:
-                        self._close_reader()
-                    if not (broken and may_retry):
-                        raise DatabaseError(explained(error, self.url)) from error
-                finally:
-                    if self._closed:
-                        self._close_reader()
-        raise AssertionError("unreachable")
-
-    def _open_reader(self) -> Connection:
-        self._reader = self._reader or driver.connect(self.url)
-        return self._reader
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     # -- other processes -------------------------------------------------------------------------------------------
 
@@ -399,9 +328,6 @@ class PostgresStore:
             logger.info("the end of %s will be polled for: %s", execution, error)
 
     # -- transactions ----------------------------------------------------------------------------------------------
-
-    def _execute(self, db: Connection, name: str, parameters: Sequence[Any]) -> Any:
-        return db.execute(self._sql[name], parameters, prepare=True)
 
     def _turn_of(self, write: Callable[[Connection], T], *, settled: bool = True) -> T:
         """A transaction under the interlock of the runner's row, in one round trip.
@@ -475,7 +401,7 @@ class PostgresStore:
             driver.bound_turns(db)
             db.execute("select pg_advisory_lock(%s)", key)
         except psycopg.Error as error:
-            if isinstance(error, psycopg.errors.LockNotAvailable) and is_imitated(
+            if isinstance(error, psycopg.errors.LockNotAvailable) and is_held_by_a_stranger(
                 db, self._sql["list_runners"], runner=self._runner, key=key
             ):
                 raise RunnerLost from error

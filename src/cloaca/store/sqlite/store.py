@@ -15,19 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cloaca.errors import DatabaseError
 from cloaca.model.execution import StoredAttempt
 from cloaca.model.states import Status
-from cloaca.store.listing import page_of
+from cloaca.store.queries import Queries
 from cloaca.store.rows import (
     Batch,
     ClaimedExecution,
-    ExecutionRow,
     Existing,
     Known,
-    OwnedRow,
     RunnerRow,
     StartRow,
     Structure,
     SuspectRow,
-    Waiting,
     released,
 )
 from cloaca.store.signals import CommitUnknown, Fenced, RunnerLost, StoreUnavailable, check_joined
@@ -50,15 +47,14 @@ SQL = load_statements(os.path.join(os.path.dirname(__file__), "statements.sql"))
 ADVANCE_TURN, START, SETTLE = SQL["advance_turn"], SQL["start_execution"], SQL["settle_attempt"]
 FINISH, NOTE_RUNNING = SQL["finish_execution"], SQL["note_running"]
 
-STATUSES = json.dumps(list(Status))
-
 CHECKPOINT_BYTES = 4 << 20
 """How much is written between two checkpoints, roughly: the default of SQLite, a thousand pages."""
 
 
-class SqliteStore:
+class SqliteStore(Queries):
     """The tables of one SQLite database; see ``Store`` for what each method promises. Connections open when they are used."""
 
+    _statuses = json.dumps(list(Status))
     # The kernel drops a lock when its process ends, and at no other time.
     looks_for_death = 1
     # Without it the gate is taken again before a waiting process wakes up, for seconds on end.
@@ -194,12 +190,6 @@ class SqliteStore:
     def declare_dead(self, runner: str) -> None:
         self._turn_of(lambda db: db.execute(SQL["declare_dead"], (runner,)))
 
-    def owned_by(self, runner: str, *, limit: int) -> list[OwnedRow]:
-        return [OwnedRow(*row) for row in self._read("read_owned", (runner, limit))]
-
-    def ran_alone(self, runner: str) -> bool:
-        return bool(self._read("count_alone", (runner,))[0][0])
-
     def release(
         self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = (), *, now: float
     ) -> None:
@@ -218,12 +208,6 @@ class SqliteStore:
         self._turn_of(lambda db: _leave(db, runner))
         if self._locks:
             self._locks.drop(runner)
-
-    def waiting_structures(self) -> list[tuple[str, str]]:
-        return self._read("list_waiting")
-
-    def waiting_versions(self) -> list[Waiting]:
-        return [Waiting(*row) for row in self._read("list_waiting_versions")]
 
     def claim(
         self, known: Sequence[Known], *, structures: Sequence[Structure], limit: int, now: float
@@ -246,20 +230,6 @@ class SqliteStore:
         return self._turn_of(write)
 
     # -- reading ---------------------------------------------------------------------------------------------------
-
-    def read_execution(self, execution: str) -> ExecutionRow | None:
-        rows = self._read("read_execution", (execution,))
-        return ExecutionRow(*rows[0]) if rows else None
-
-    def read_attempts(self, execution: str) -> list[StoredAttempt]:
-        return [StoredAttempt(*row) for row in self._read("read_attempts", (execution,))]
-
-    def list_executions(
-        self, *, workflow: str | None, status: str | None, after: str | None, limit: int
-    ) -> list[ExecutionRow]:
-        return page_of(
-            self._read, workflow=workflow, status=status, after=after, limit=limit, statuses=STATUSES
-        )
 
     def _read(self, name: str, parameters: Sequence[Any] = ()) -> list[Any]:
         return self._fetch(SQL[name], parameters)
