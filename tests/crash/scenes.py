@@ -57,7 +57,7 @@ def claim_beside_another(site: Site) -> int:
 def _release(dead: HandRunner, taker: HandRunner) -> None:
     taker.store.declare_dead(dead.id)
     taker.store.release(dead.id, [owned.id for owned in taker.store.owned_by(dead.id, limit=10)], now=0.0)
-    taker.store.bury(dead.id)
+    taker.store.remove_dead(dead.id)
 
 
 def _before_the_next_transaction(runner: HandRunner, interlude: Any) -> None:

@@ -136,7 +136,7 @@ def test_after_many_refused_batches_the_next_one_is_written(place):
         lambda store: store.claim(KNOWN, structures=[GRAPH], limit=1, now=NOW),
         lambda store: store.release("r1", ["e1"], now=NOW),
         lambda store: store.declare_dead("r2"),
-        lambda store: store.bury("r2"),
+        lambda store: store.remove_dead("r2"),
         lambda store: store.was_committed(),
         lambda store: store.other_runners(),
     ],
@@ -147,7 +147,7 @@ def test_after_many_refused_batches_the_next_one_is_written(place):
         "claim",
         "release",
         "declare_dead",
-        "bury",
+        "remove_dead",
         "was_committed",
         "other_runners",
     ],
@@ -158,7 +158,7 @@ def test_whatever_a_runner_does_that_was_declared_dead_it_learns_it_and_changes_
     one.commit(batch_of(GRAPH, start("e1", "r1"), start("e9")))
     two.declare_dead("r1")
     if buried:
-        two.bury("r1")
+        two.remove_dead("r1")
     before = place.rows("select * from cloaca_executions order by seq")
     with pytest.raises(RunnerLost):
         work(one)
@@ -207,5 +207,5 @@ def test_a_runner_that_has_left_is_gone_and_may_come_back_under_another_id(place
 
 def test_a_runner_that_forsakes_is_seen_to_be_gone(place):
     store, other = place.joined("r1"), place.joined("r9")
-    store.forsake()
+    store.drop_liveness_lock()
     assert [(row.id, row.holds_lock) for row in other.other_runners()] == [("r1", False)]

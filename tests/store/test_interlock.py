@@ -22,13 +22,13 @@ def settle_as(runner, execution, *, fence=1):
 
 
 def take_over(dead, runner):
-    """Work: declare a runner dead, release what it owned, bury it, claim, and settle what was claimed."""
+    """Work: declare a runner dead, release what it owned, remove it, claim, and settle what was claimed."""
 
     def work(store):
         store.declare_dead(dead)
         owned = [row.id for row in store.owned_by(dead, limit=10)]
         store.release(dead, owned, [SuspectRow(id, "a", 1, 1, 0, NOW) for id in owned], now=NOW)
-        store.bury(dead)
+        store.remove_dead(dead)
         claimed = store.claim(KNOWN, structures=[GRAPH], limit=10, now=NOW)
         for execution in claimed:
             settle_as(runner, execution.id, fence=execution.fence)(store)

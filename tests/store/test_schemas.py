@@ -58,7 +58,7 @@ def live(store, other):
     assert {row.id for row in listed} == {"e1", "e2"}
     assert store.was_committed() is False
     store.declare_dead("r2")
-    store.bury("r2")
+    store.remove_dead("r2")
     assert store.other_runners() == []
     store.leave()
 

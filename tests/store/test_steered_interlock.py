@@ -47,7 +47,7 @@ def take_over(dead, execution):
     def work(store):
         store.declare_dead(dead)
         store.release(dead, [execution], now=NOW)
-        store.bury(dead)
+        store.remove_dead(dead)
 
     return work
 

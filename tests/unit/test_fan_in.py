@@ -29,7 +29,7 @@ class Step(NamedTuple):
 
 class Workflow(NamedTuple):
     def __repr__(self):
-        return f"{self.graph.frozen()} {self.programs} {self.left_nothing} {self.initial}"
+        return f"{self.graph.to_json()} {self.programs} {self.left_nothing} {self.initial}"
 
     graph: Graph
     programs: list

@@ -124,7 +124,7 @@ class Engine:
             self._hand_over(self._stop)
         except BaseException as broken:
             logger.exception("the engine stopped: the next runner on this database continues its executions")
-            self.core.store.forsake()
+            self.core.store.drop_liveness_lock()
             error = RunnerError(f"the engine stopped because of an internal error: {broken!r}")
             raise
         finally:

@@ -38,7 +38,7 @@ class Plan:
     @property
     def structure(self) -> Structure:
         """The row that stores its graph."""
-        return Structure(self.graph.structure, self.graph.name, self.graph.frozen())
+        return Structure(self.graph.structure, self.graph.name, self.graph.to_json())
 
     def state(
         self, execution_id: str, initial: View, *, owner: str, fence: int, created_at: float, started_at: float,

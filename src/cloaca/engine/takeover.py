@@ -51,7 +51,7 @@ class Takeover:
         # Its epoch grows in a separate transaction, so that none of its turns can change a row from here on.
         store.declare_dead(runner.id)
         self._release_all(runner.id, crashed=verdict is Verdict.CRASHED)
-        store.bury(runner.id)
+        store.remove_dead(runner.id)
 
     def _release_all(self, dead: str, *, crashed: bool) -> None:
         """Release what it owned. Only a proven crash makes suspects of the attempts that were running."""
@@ -63,7 +63,7 @@ class Takeover:
         charged = store.ran_alone(dead)
         while owned := store.owned_by(dead, limit=RELEASED_AT_ONCE):
             graphs = {
-                s: Graph.thawed(g) for s, g in store.read_structures(o.structure for o in owned).items()
+                s: Graph.from_json(g) for s, g in store.read_structures(o.structure for o in owned).items()
             }
             suspects: list[SuspectRow] = []
             for execution in owned:

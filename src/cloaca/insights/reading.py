@@ -84,7 +84,7 @@ def _graph(store: Store, row: ExecutionRow) -> Graph:
     """The graph it was started with; one without tasks where its first claim is still to choose one."""
     if not row.structure:
         return Graph(row.workflow, {})
-    return Graph.thawed(store.read_structures([row.structure])[row.structure])
+    return Graph.from_json(store.read_structures([row.structure])[row.structure])
 
 
 def view_so_far(graph: Graph, input: str, attempts: list[StoredAttempt]) -> View:

@@ -208,4 +208,4 @@ def _learn(store: Store, graphs: dict[str, Graph], page: Iterable[LiveRow]) -> N
     """Read the graphs of a page that are not known yet."""
     unknown = {row.structure for row in page} - graphs.keys() - {""}
     if unknown:
-        graphs.update({name: Graph.thawed(text) for name, text in store.read_structures(unknown).items()})
+        graphs.update({name: Graph.from_json(text) for name, text in store.read_structures(unknown).items()})

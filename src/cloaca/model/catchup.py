@@ -1,4 +1,4 @@
-"""What becomes of the instants of a schedule that have passed: those fired now, and when it is due next."""
+"""What to do about the scheduled times of a schedule that have passed: which fire now, and which is due next."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cloaca.model.cron import SECOND, Cron
 
 MICROSECOND = timedelta(microseconds=1)
 LATE_SECONDS = 60.0
-"""An instant that is fired within a minute is late; after that it was missed, and the policy decides."""
+"""A time that fires within a minute is late. After that it counts as missed, and the policy decides."""
 
 
 class CatchUp(StrEnum):
-    """What becomes of instants that were missed because nobody was there to fire them.
+    """What to do about scheduled times that were missed because no runner was running.
 
-    ``SKIP`` leaves them out, ``LATEST`` fires the latest of them, ``ALL`` fires all of them up to a bound.
+    ``SKIP`` skips them, ``LATEST`` fires the latest one, ``ALL`` fires all of them up to a limit.
     """
 
     SKIP = "skip"
@@ -25,7 +25,7 @@ class CatchUp(StrEnum):
 
 
 class Due(NamedTuple):
-    """The instants to fire, in order, and the one that is due next; ``is_cut`` if the bound has left some out."""
+    """The times to fire, in order, and the next one due. ``is_cut``: the limit has left some out."""
 
     instants: list[float]
     next: float | None
@@ -33,15 +33,15 @@ class Due(NamedTuple):
 
 
 def due(cron: Cron, *, since: float, now: float, policy: CatchUp, most: int) -> Due:
-    """Decide on the instants from ``since``, which is one, to ``now``, both included and in seconds.
+    """Decide about the scheduled times from ``since``, which is one of them, to ``now``; both inclusive, in seconds.
 
-    Those that are late fire. Of those that were missed no more than ``most`` do, the latest, and what this costs does not
-    grow with the time that has passed: a clock that was moved by years causes no storm.
+    Late times fire. Of the missed ones at most ``most`` fire, the latest. The cost does not grow with the time that has
+    passed, so a clock that is moved by years does not cause a storm.
     """
     start, end = datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(now, UTC)
     following = cron.after(start)
     if now - since <= LATE_SECONDS and (following is None or following > end):
-        # The instant that was waited for, and no other: what happens to most schedules most of the time.
+        # Only the time that was waited for has passed: the usual case.
         return Due([since], _seconds(following), is_cut=False)
     on_time = max(start, datetime.fromtimestamp(now - LATE_SECONDS, UTC))
     late = list(cron.between(on_time, end))
@@ -56,12 +56,12 @@ def due(cron: Cron, *, since: float, now: float, policy: CatchUp, most: int) -> 
 
 
 def first_from(cron: Cron, now: float) -> float | None:
-    """The first instant from now on."""
+    """The first scheduled time at or after now."""
     return _seconds(cron.after(datetime.fromtimestamp(now, UTC) - SECOND))
 
 
 def first_after(cron: Cron, now: float) -> float | None:
-    """The first instant that is still to come."""
+    """The first scheduled time after now."""
     return _seconds(cron.after(datetime.fromtimestamp(now, UTC)))
 
 

@@ -1,4 +1,4 @@
-"""The context: what tasks read from and write to."""
+"""The context that tasks read from and write to."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _REMOVED: Any = object()
 
 
 class Context:
-    """Data of an execution: str keys to JSON values (str, int, float, bool, None, and lists and dicts of them).
+    """The data of an execution: str keys with JSON values (str, int, float, bool, None, and lists and dicts of them).
 
-    A task's context is its own: what ``get`` returns is a private copy, the same object each time, and a list or dict
-    that is changed in place is saved as it is when the body returns. Tuples become lists when they are saved; values
-    of other types are refused, or converted where the runner's ``encoders`` name their type.
+    Each task has a context of its own. ``get`` returns a private copy, the same object each time; a list or dict that is
+    changed in place is saved as it is when the body returns. Tuples become lists when they are saved. Values of other types
+    are refused, unless the runner's ``encoders`` have a function for the type.
 
-    Safe to read from several threads; to read, change and write needs a lock of yours.
+    A context can be read from several threads; reading, changing and writing a value needs a lock of your own.
 
     Args:
-        data: Copied, so later changes to it do not show.
+        data: The initial data; it is copied, so later changes to it have no effect.
 
     Raises:
-        TypeError: ``data`` is not a dict, a key is not a str, or a value cannot be stored; it is named by its path.
+        TypeError: ``data`` is not a dict, a key is not a str, or a value cannot be stored; the message has its path.
 
     >>> context = Context({"orders": [1, 2]})
     >>> context.get("orders").append(3)
@@ -39,8 +39,8 @@ class Context:
 
     __slots__ = ("_encoders", "_values", "_view", "_written")
 
-    # _values holds what was read or set, as objects, and _REMOVED for keys of the view that were removed; _written
-    # holds the keys that were set, each with its text where that is known and cannot change with the object.
+    # _values holds values that were read or set, as objects, and _REMOVED for removed keys of the view. _written holds
+    # the keys that were set, each with its text if that is known and cannot change along with the object.
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
         if data is not None and not isinstance(data, Mapping):
@@ -63,17 +63,17 @@ class Context:
 
     @staticmethod
     def from_json(json_str: str) -> Context:
-        """The context that a JSON object describes.
+        """The context described by a JSON object.
 
         Raises:
-            ValueError: It is not JSON, or not an object.
+            ValueError: It is not valid JSON, or not an object.
         """
         try:
             data = json.loads(json_str)
             context = Context(data)
         except RecursionError as error:
             raise ValueError("a context cannot be read from JSON nested this deep") from error
-        # Not JSON, not an object, or with a number that JSON does not have, such as NaN.
+        # Not valid JSON, not an object, or a number that JSON does not have, such as NaN.
         except (json.JSONDecodeError, TypeError) as error:
             raise ValueError(f"a context cannot be read from this JSON: {error}") from error
         if data is None:
@@ -81,7 +81,7 @@ class Context:
         return context
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key, or ``default`` where there is none; a stored ``None`` is a value."""
+        """The value of a key, or ``default`` if there is none. A stored ``None`` counts as a value."""
         value = self._values.get(key, _UNREAD)
         if value is _UNREAD:
             text = self._written.get(key) or self._view.get(key)
@@ -94,7 +94,7 @@ class Context:
         """The value of a key.
 
         Raises:
-            ContextError: There is none; the message names the keys there are.
+            ContextError: There is none; the message names the existing keys.
         """
         value = self.get(key, _UNREAD)
         if value is _UNREAD:
@@ -102,10 +102,10 @@ class Context:
         return value
 
     def set(self, key: str, value: Any) -> None:
-        """Set a key, new or not.
+        """Set a key, whether it exists or not.
 
         Raises:
-            TypeError: The value, or something in it, cannot be stored; it is named by its path.
+            TypeError: The value, or something in it, cannot be stored; the message has its path.
         """
         if type(key) is not str:
             key = _checked(key)
@@ -117,10 +117,10 @@ class Context:
         self._values[key] = value
 
     def insert(self, key: str, value: Any) -> None:
-        """Set a new key.
+        """Set a key that does not exist yet.
 
         Raises:
-            ValueError: The key exists.
+            ValueError: The key already exists.
             TypeError: As for ``set``.
         """
         if key in self:
@@ -131,7 +131,7 @@ class Context:
         """Set a key that exists.
 
         Raises:
-            KeyError: It does not.
+            KeyError: It does not exist.
             TypeError: As for ``set``.
         """
         if key not in self:
@@ -139,7 +139,7 @@ class Context:
         self.set(key, value)
 
     def remove(self, key: str) -> Any:
-        """Remove a key and return its value, or ``None`` where there is none."""
+        """Remove a key and return its value, or ``None`` if there is none."""
         value = self.get(key)
         if key in self:
             self._forget(key)
@@ -150,10 +150,10 @@ class Context:
         return self.remove(key)
 
     def update_from_dict(self, data: Mapping[str, Any]) -> None:
-        """Set every key of ``data``; other keys stay.
+        """Set every key in ``data``; other keys are kept.
 
         Raises:
-            TypeError: ``data`` is not a dict; or as for ``set``, and the keys before the refused one are set.
+            TypeError: ``data`` is not a dict; or as for ``set``, in which case the keys before the refused one are set.
         """
         if not isinstance(data, Mapping):
             raise TypeError(f"a context is updated from a dict, not from a {type(data).__name__}")
@@ -161,7 +161,7 @@ class Context:
             self.set(key, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """All keys and values, as a dict that shares nothing with the context."""
+        """All keys and values, as a dict that shares no objects with the context."""
         return {key: decode(text) for key, text in self.texts().items()}
 
     @property
@@ -174,7 +174,7 @@ class Context:
         return joined(self.texts())
 
     def keys(self) -> list[str]:
-        """All keys: those the task found, then new ones."""
+        """All keys: first those that the task was given, then new ones."""
         view, values = self._view, self._values
         found = view.keys()
         new = [key for key in self._written if view.get(key) is None]
@@ -189,11 +189,11 @@ class Context:
         return [(key, self.get(key)) for key in self.keys()]
 
     def texts(self) -> dict[str, str]:
-        """All keys with their values as JSON text, as they are now."""
+        """All keys with their current values as JSON text."""
         return {key: self._text(key) for key in self.keys()}
 
     def replace(self, other: Context) -> None:
-        """Make this context hold what ``other`` holds; keys that ``other`` lacks are removed."""
+        """Give this context the contents of ``other``; keys that ``other`` lacks are removed."""
         texts = other.texts()
         for key in self.keys():
             if key not in texts:
@@ -204,10 +204,10 @@ class Context:
                 self._written[key] = text
 
     def delta(self) -> Delta:
-        """What was changed since the task began.
+        """What has changed since the task began.
 
         Raises:
-            TypeError: A list or dict was changed in place to hold something that cannot be stored.
+            TypeError: A list or dict was changed in place so that it cannot be stored any more.
         """
         operations: dict[str, Operation] = {}
         view = self._view
@@ -217,7 +217,7 @@ class Context:
             if operation is not None:
                 operations[key] = operation
             elif text[0] not in "[{":
-                operations[key] = Set(text)  # whoever sets a scalar means it, also against a sibling's
+                operations[key] = Set(text)  # an explicit set counts, also against a sibling's
         for key, value in self._values.items():
             if key in self._written or type(value) in SCALARS:
                 continue

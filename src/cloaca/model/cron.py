@@ -1,12 +1,12 @@
-"""When a cron expression fires in a time zone: pure arithmetic on instants.
+"""When a cron expression fires in a time zone; pure.
 
-``cronsim`` finds the local times that match an expression; which instants those are, around the changes of a zone's
-clocks, is decided here, by the rule of Debian's cron (``man 8 cron``, "DAYLIGHT SAVING TIME"):
+``cronsim`` finds the local times that match an expression. Which instants these are, around clock changes, is decided
+here by the rule of Debian's cron (``man 8 cron``, "DAYLIGHT SAVING TIME"):
 
-- Where the minute or the hour field starts with ``*`` the schedule follows elapsed time. It fires at each instant whose
-  local time matches: twice where a local hour comes twice, and not at all in an hour that is left out.
-- Any other schedule fires once for each local time that matches: at the first valid instant after a gap that holds it,
-  and at the first of the two where it comes twice. Times of one gap fire together, once.
+- If the minute or the hour field starts with ``*``, the schedule follows elapsed time. It fires at each instant whose
+  local time matches: twice if a local hour occurs twice, and not at all in an hour that is skipped.
+- Any other schedule fires once for each matching local time: at the end of the gap if a clock change skips it, and at
+  its first occurrence if it occurs twice. Times in the same gap fire together, once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ALIASES = {
 LONGEST_EXPRESSION = 255
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
-"""No zone has changed its offset twice within a day since 1970, so that looking once a day finds every change."""
+"""No zone has changed its offset twice within a day since 1970, so checking once a day finds every change."""
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a local time of any zone
 _FIELDS = "minute hour day-of-month month day-of-week, with seconds first where there are six"
@@ -49,15 +49,15 @@ _RANGES = {
 
 
 class Cron:
-    """An expression in a zone.
+    """A cron expression in a time zone.
 
     Args:
-        expression: Five fields, or six with seconds first; names such as ``MON-FRI`` and ``JAN``; ``@daily`` and the
-            like. Sunday is 0 and 7.
-        timezone: A name of the IANA database, such as ``Europe/Berlin``.
+        expression: Five fields, or six with seconds first; names such as ``MON-FRI`` and ``JAN``; aliases such as
+            ``@daily``. Sunday is 0 and 7.
+        timezone: A name in the IANA database, such as ``Europe/Berlin``.
 
     Raises:
-        ScheduleError: The expression cannot be understood or never matches, or there is no such zone.
+        ScheduleError: The expression is not valid or never matches, or there is no such time zone.
 
     Example:
         >>> Cron("30 2 * * *", "Europe/Berlin").after(datetime(2026, 3, 29, tzinfo=UTC)).isoformat()
@@ -74,14 +74,14 @@ class Cron:
         self._follows_elapsed_time = minute.startswith("*") or hour.startswith("*")
 
     def after(self, instant: datetime) -> datetime | None:
-        """The first instant after this one, UTC; ``None`` if none comes before the calendar ends."""
+        """The first time after this instant, UTC; ``None`` if there is none before the calendar ends."""
         try:
             return self._elapsed(instant) if self._follows_elapsed_time else self._nominal(instant)
         except OverflowError:
             return None
 
     def between(self, start: datetime, end: datetime) -> Iterator[datetime]:
-        """All instants from the start to the end, both included."""
+        """All times from the start to the end, both inclusive."""
         found = self.after(start - SECOND)
         while found is not None and found <= end:
             if found >= start:
@@ -89,9 +89,9 @@ class Cron:
             found = self.after(found)
 
     def last(self, start: datetime, end: datetime, *, most: int) -> tuple[list[datetime], bool]:
-        """The last so many instants from the start to the end, and whether there are more before them.
+        """The last ``most`` times from the start to the end, and whether there are more before them.
 
-        What it costs grows with what is asked for, not with the time between.
+        The cost grows with the number requested, not with the length of the period.
         """
         span = timedelta(minutes=1)
         while True:
@@ -102,17 +102,17 @@ class Cron:
             span *= 4
 
     def changes(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, timedelta]]:
-        """Instants after the start, up to the end, at which the zone's clocks are changed, and by how much."""
+        """Clock changes of the zone after the start, up to the end: when, and by how much."""
         while (change := self._change(start, end)) is not None:
             yield change, self._offset(change) - self._offset(change - SECOND)
             start = change
 
     def local(self, instant: datetime) -> datetime:
-        """The instant as the zone's clocks show it."""
+        """The local time of an instant."""
         return instant.astimezone(self.zone)
 
     def matches(self, local: datetime) -> bool:
-        """Whether the expression asks for this local time."""
+        """Whether the expression matches this local time."""
         naive = local.replace(tzinfo=None, fold=0)
         return next(self._matching(naive - SECOND), None) == naive
 
@@ -136,7 +136,7 @@ class Cron:
         return next((f for f in map(self._first, self._matching(local)) if f > instant), None)
 
     def _first(self, local: datetime) -> datetime:
-        """The first instant that has this local time, or the first after the gap that holds it."""
+        """The first instant with this local time, or the end of the gap that contains it."""
         found = local.replace(tzinfo=self.zone).astimezone(UTC)
         if self.local(found).replace(tzinfo=None) == local:
             return found
@@ -145,7 +145,7 @@ class Cron:
 
     def _matching(self, local: datetime) -> Iterator[datetime]:
         """Local times after this one that match the expression."""
-        from cronsim import CronSim  # noqa: PLC0415 - loaded by those who have schedules
+        from cronsim import CronSim  # noqa: PLC0415 - needed only with schedules
 
         return CronSim(self._fields, local)
 
@@ -153,7 +153,7 @@ class Cron:
         return self.local(instant).utcoffset() or timedelta(0)
 
     def _change(self, start: datetime, end: datetime) -> datetime | None:
-        """The first instant after the start, up to the end, at which the offset is another than just before."""
+        """The first instant after the start, up to the end, at which the offset changes."""
         offset, low = self._offset(start), start
         while low < end:
             high = min(low + DAY, end)
@@ -175,12 +175,12 @@ class Cron:
 
 @lru_cache(maxsize=256)
 def fields_of(expression: str) -> str:
-    """The fields of an expression, aliases replaced.
+    """The fields of an expression, with aliases replaced.
 
     Raises:
-        ScheduleError: It cannot be understood, or no day ever matches it.
+        ScheduleError: It is not valid, or no day ever matches it.
     """
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - loaded by those who have schedules
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 - needed only with schedules
 
     if not issubclass(type(expression), str):
         raise ScheduleError(f"{_invalid(expression)} it must be a str, such as '0 9 * * MON-FRI'")
@@ -220,12 +220,12 @@ def _reason(error: Exception, fields: list[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> ZoneInfo:
-    """The zone of a name.
+    """The time zone with this name.
 
     Raises:
         ScheduleError: There is none.
     """
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - loaded by those who have schedules
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - needed only with schedules
 
     if not issubclass(type(name), str):
         raise ScheduleError(
@@ -238,7 +238,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def _nearest_zone(name: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - loaded only to explain a mistake
+    from difflib import get_close_matches  # noqa: PLC0415 - needed only for an error
     from zoneinfo import available_timezones  # noqa: PLC0415 - as above
 
     zones = {zone.lower(): zone for zone in available_timezones()}

@@ -1,8 +1,8 @@
-"""What a task changed: one operation for each key, kept as JSON text.
+"""What a task changed: one operation per key, kept as JSON text.
 
-A delta is exact: applied to what the task saw it gives, byte for byte, what the task left. It is more than a
-difference of states because it tells an append from an overwrite, so a join can replay the changes of parallel tasks
-one after the other (`cloaca.model.merge`).
+A delta is exact: applied to what the task saw, it gives what the task left, byte for byte. It says more than the
+difference between two states, because it distinguishes an append from an overwrite; so a join can replay the changes of
+parallel tasks one after the other (`cloaca.model.merge`).
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ from dataclasses import dataclass
 from cloaca.model.values import item_at, items_of, quoted, value_at
 
 MAX_NESTING = 100
-"""How deep changes are told apart; dicts below are replaced as a whole."""
+"""How deep changes are distinguished; dicts below that are replaced as a whole."""
 
 
 @dataclass(slots=True)
 class Set:
-    """The key holds this from now on."""
+    """Set the key to this value."""
 
     text: str
 
 
 @dataclass(slots=True)
 class Add:
-    """The task created the key: over an absent one this is ``Set``; lists and dicts that meet are united."""
+    """The task created the key. Applied to an absent key this is ``Set``; two lists or two dicts are combined."""
 
     text: str
 
 
 @dataclass(slots=True)
 class Extend:
-    """The list has these items, a list as text, at its end."""
+    """Append these items, given as the text of a list."""
 
     text: str
 
 
 @dataclass(slots=True)
 class Nested:
-    """Items of the dict changed."""
+    """Change items of the dict."""
 
     operations: dict[str, Operation]
 
 
 @dataclass(slots=True)
 class Remove:
-    """The key is gone."""
+    """Remove the key."""
 
 
 Operation = Set | Add | Extend | Nested | Remove
@@ -57,8 +57,8 @@ REMOVE = Remove()
 class Delta:
     """The operations of one task, by key.
 
-    ``text`` is what is stored: an object whose members, each present only where there is something in it, are ``add``,
-    ``set``, ``extend`` (key to value), ``nested`` (key to such an object again) and ``remove`` (keys).
+    ``text`` is what is stored: an object with the members ``add``, ``set``, ``extend`` (key to value), ``nested`` (key to
+    another such object) and ``remove`` (keys). Empty members are left out.
 
     >>> Delta({"raw": Set("1"), "log": Extend('["x"]'), "old": REMOVE}).text
     '{"set":{"raw":1},"extend":{"log":["x"]},"remove":["old"]}'
@@ -72,14 +72,14 @@ class Delta:
 
     @property
     def text(self) -> str:
-        """The JSON text; from the texts of the values, which are not encoded again."""
+        """The JSON text, assembled from the texts of the values, which are not encoded again."""
         if self._text is None:
             self._text = _text(self.operations)
         return self._text
 
     @classmethod
     def from_text(cls, text: str) -> Delta:
-        """The delta that has this ``text``."""
+        """The delta with this ``text``."""
         return cls(_read(text, 0)[0], text)
 
     def __bool__(self) -> bool:
@@ -98,7 +98,7 @@ EMPTY = Delta({}, "{}")
 
 
 def difference(seen: str | None, left: str, depth: int = 1) -> Operation | None:
-    """The operation that makes ``left`` of what a task saw, or ``None`` where there is nothing to do.
+    """The operation that turns what a task saw into ``left``, or ``None`` if nothing changed.
 
     >>> difference('["a"]', '["a","b"]')
     Extend(text='["b"]')
@@ -117,7 +117,7 @@ def difference(seen: str | None, left: str, depth: int = 1) -> Operation | None:
 def _list_difference(seen: str, left: str) -> Operation:
     if seen == "[]":
         return Extend(left)
-    # Canonical text: after the same beginning, a comma can only begin the next item.
+    # In canonical text, a comma after the same beginning can only start the next item.
     end = len(seen) - 1
     if left[end : end + 1] == "," and left.startswith(seen[:-1]):
         return Extend("[" + left[end + 1 :])
@@ -140,7 +140,7 @@ def _dict_difference(seen: str, left: str, depth: int) -> Operation:
 
 
 def arranged(operations: dict[str, Operation]) -> dict[str, Operation]:
-    """The operations in the order of their text, so that those of a delta that was stored apply in the same order."""
+    """The operations in the order of their text, so that a stored delta is applied in the same order."""
     kinds = set(map(type, operations.values()))
     if len(kinds) < 2:
         return operations
@@ -170,7 +170,7 @@ def _text(operations: Mapping[str, Operation]) -> str:
 
 
 def _read(text: str, at: int) -> tuple[dict[str, Operation], int]:
-    """The operations whose object begins at ``at``, and where it ends; each value is passed over once."""
+    """The operations in the object that starts at ``at``, and where it ends; each value is scanned once."""
     operations: dict[str, Operation] = {}
     at += 1
     while text[at] != "}":

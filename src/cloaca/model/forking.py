@@ -1,4 +1,4 @@
-"""Forks: what a new execution keeps of an earlier one, up to the task from which it is to run again."""
+"""Forks: what a new execution keeps of an earlier one, given the task from which it runs again."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from cloaca.model.states import TaskStatus
 def kept(
     graph: Graph, attempts: Iterable[StoredAttempt], *, from_task: str, edited: Collection[str]
 ) -> list[tuple[StoredAttempt, str | None]]:
-    """The completed attempts at tasks that neither are ``from_task`` nor come after it, with what they leave in the fork.
+    """The completed attempts of tasks other than ``from_task`` and its descendants, with the deltas they have in the fork.
 
-    What they have written to a key that is ``edited`` is left out: the fork's input has its value.
+    Changes to keys in ``edited`` are left out: the fork's input has their values.
     """
     again = graph.descendants(graph.index[from_task]) | {graph.index[from_task]}
     return [

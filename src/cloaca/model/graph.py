@@ -1,7 +1,7 @@
 """The frozen structure of a workflow: which task depends on which, and by which rules.
 
-Tasks are numbered in the order they were declared; everything that runs works on these numbers and only what is
-stored or shown uses ids. All walks are iterative: a chain of ten thousand tasks is an ordinary graph.
+Tasks are numbered in the order they were declared. Everything that runs uses these numbers; only what is stored or shown
+uses ids. All walks are iterative, because a chain of ten thousand tasks is an ordinary graph.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Graph:
     """A directed acyclic graph of task ids.
 
     Args:
-        name: The workflow's name; two workflows of one shape are two structures.
-        dependencies: Task id to the ids it depends on, in declared order. Must be acyclic and closed; the builder
-            checks that before it makes a graph.
-        rules: Task id to its rule as it is stored, of the tasks that have one; they ask about dependencies only.
+        name: The workflow's name. Workflows with different names have different structures.
+        dependencies: Task id to the ids it depends on, in declared order. It must be acyclic and closed, which the
+            builder checks before it creates a graph.
+        rules: Task id to its rule as stored, for the tasks that have one. Rules refer only to dependencies.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class Graph:
 
     @cached_property
     def rules(self) -> Mapping[int, Rule]:
-        """The nodes that have a rule. It is read when it is asked for: a later release may know more kinds."""
+        """The rules by node, parsed on demand: a later release may know more kinds."""
         return {self.index[task]: rule_of(stored) for task, stored in self._stored_rules.items()}
 
     @cached_property
     def order(self) -> tuple[int, ...]:
-        """All nodes, dependencies first; among those that are free at once, in declared order."""
+        """All nodes in topological order; nodes that become free together are in declared order."""
         return tuple(node for level in self.levels for node in level)
 
     @cached_property
@@ -86,8 +86,8 @@ class Graph:
     def dominators(self) -> tuple[int, ...]:
         """For each node the last node that every path to it passes through, or ``INITIAL``.
 
-        Whatever a join merges, it merges on top of the state its dominator left: every ancestor of the join is
-        either an ancestor of the dominator or comes after it (Cooper, Harvey and Kennedy, "A Simple, Fast Dominance
+        A join merges its inputs on top of the state that its dominator left: every ancestor of the join is either an
+        ancestor of the dominator or comes after it (Cooper, Harvey and Kennedy, "A Simple, Fast Dominance
         Algorithm", 2001; on a DAG one pass in topological order suffices).
         """
         dominators = [INITIAL] * len(self)
@@ -107,17 +107,17 @@ class Graph:
 
     @cached_property
     def degrees(self) -> tuple[int, ...]:
-        """How many dependencies each node has."""
+        """The number of dependencies of each node."""
         return tuple(map(len, self.dependencies))
 
     @cached_property
     def has_joins(self) -> bool:
-        """Whether some state is merged from several: the deltas of the nodes before it are then needed again."""
+        """Whether some state is merged from several, so that earlier deltas are needed again."""
         return len(self.leaves) > 1 or any(degree > 1 for degree in self.degrees)
 
     @cached_property
     def reads(self) -> tuple[tuple[int, ...], ...]:
-        """The nodes whose states a node's merged context is built from: its dependency, or a join's dominator."""
+        """The nodes from whose states a node's context is built: its dependency, or the dominator of a join."""
         return tuple(
             deps
             if len(deps) < 2
@@ -127,7 +127,7 @@ class Graph:
 
     @cached_property
     def readers(self) -> tuple[int, ...]:
-        """How many nodes read the state each node leaves; the state after a run is one reader more."""
+        """How many nodes read the state that each node leaves; the final state counts as one more reader."""
         readers = [0] * len(self)
         for sources in self.reads:
             for source in sources:
@@ -138,14 +138,14 @@ class Graph:
 
     @cached_property
     def final_base(self) -> int:
-        """The node whose state the final context is merged on top of: the leaf itself where there is only one."""
+        """The node on top of whose state the final context is merged; if there is a single leaf, the leaf itself."""
         common = self.leaves[0]
         for leaf in self.leaves[1:]:
             common = self._common_dominator(common, leaf)
         return common
 
     def _common_dominator(self, one: int, other: int) -> int:
-        """The last node that every path to either passes through; a node counts as passed by paths to itself."""
+        """The last node that every path to either passes through; a node lies on every path to itself."""
         above = {one}
         while one != INITIAL:
             one = self.dominators[one]
@@ -155,9 +155,9 @@ class Graph:
         return other
 
     def between(self, *, base: int, targets: Sequence[int]) -> list[int]:
-        """The targets and their ancestors that are not ``base`` or its ancestors, depth first.
+        """The targets and their ancestors, without ``base`` and its ancestors, depth first.
 
-        Dependencies are visited in declared order, ancestors before descendants: the order in which a join replays.
+        Dependencies are visited in declared order, and ancestors before descendants: the order in which a join replays.
         ``base`` must dominate each target.
         """
         seen, result = {base}, []
@@ -173,7 +173,7 @@ class Graph:
         return result
 
     def ancestors(self, node: int) -> set[int]:
-        """Every node from which a path leads to ``node``."""
+        """The ancestors of ``node``."""
         seen: set[int] = set()
         stack = list(self.dependencies[node])
         while stack:
@@ -184,7 +184,7 @@ class Graph:
         return seen
 
     def descendants(self, node: int) -> set[int]:
-        """Every node to which a path leads from ``node``."""
+        """The descendants of ``node``."""
         seen: set[int] = set()
         stack = list(self.children[node])
         while stack:
@@ -194,28 +194,28 @@ class Graph:
                 stack.extend(self.children[current])
         return seen
 
-    def frozen(self) -> str:
-        """The graph as JSON text, stored beside its executions; ``thawed`` reads it again."""
+    def to_json(self) -> str:
+        """The graph as JSON text, stored with its executions; ``from_json`` parses it."""
         tasks = {
             task: [self.ids[dep] for dep in deps]
             for task, deps in zip(self.ids, self.dependencies, strict=True)
         }
-        # Without rules the text is what it was before there were any, and so is the structure.
+        # Without rules, the text and thus the structure is the same as before rules existed.
         rules = {"rules": self._stored_rules} if self._stored_rules else {}
         return json.dumps({"name": self.name, "tasks": tasks, **rules}, separators=(",", ":"))
 
     @classmethod
-    def thawed(cls, text: str) -> Graph:
-        """The graph that ``frozen`` wrote."""
+    def from_json(cls, text: str) -> Graph:
+        """The graph for a text written by ``to_json``."""
         stored = json.loads(text)
         return cls(stored["name"], stored["tasks"], rules=stored.get("rules", {}))
 
     @cached_property
     def structure(self) -> str:
-        """A hash of the name, the task ids, their dependencies and rules: an execution resumes where it is the same.
+        """A hash of the name, task ids, dependencies and rules. An execution can resume where this hash is the same.
 
-        The order in which tasks were declared is part of it, since a join replays dependencies in declared order.
+        It depends on the order in which tasks were declared, because a join replays dependencies in declared order.
         """
-        import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that builds nothing does without
+        import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that builds nothing does not need
 
-        return hashlib.sha256(self.frozen().encode()).hexdigest()[:32]
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:32]

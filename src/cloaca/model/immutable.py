@@ -1,4 +1,4 @@
-"""Values that cannot be changed, without what dataclasses cost a process that starts."""
+"""Immutable values, without the start-up cost of dataclasses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any, ClassVar, NoReturn
 
 
 class Immutable:
-    """Is what its slots hold: equal, hashable, pickled and shown by them.
+    """Equality, hash, pickling and ``repr`` by the values of its slots.
 
-    A subclass names them in ``__slots__`` and fills them with ``_keep``.
+    A subclass names its fields in ``__slots__`` and sets them with ``_keep``.
     """
 
     __slots__ = ()
@@ -49,5 +49,5 @@ class Immutable:
 
 def _restored(cls: type[Immutable], fields: dict[str, Any]) -> Immutable:
     made = cls.__new__(cls)
-    made._keep(**fields)  # noqa: SLF001 - it is the other half of __reduce__
+    made._keep(**fields)  # noqa: SLF001 - the counterpart of __reduce__
     return made

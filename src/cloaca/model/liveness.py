@@ -1,8 +1,8 @@
-"""Whether another runner lives, judged by what a watcher has seen of it; pure.
+"""Whether another runner is alive, judged by what a watcher has seen of it; pure.
 
-A runner proves that it lives by its turn, which grows, and by a lock that its process holds. No wall clock is compared:
-the watcher measures on its own monotonic clock for how long it has seen nothing move, and does not count time in which
-it could not write itself, for then perhaps nobody could.
+A runner shows that it is alive by its turn, which grows, and by a lock that its process holds. Wall clocks are not
+compared: the watcher measures with its own monotonic clock how long nothing has moved. It does not count times in which
+it could not write itself, because then perhaps nobody could.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from enum import Enum
 from typing import NamedTuple
 
 SECONDS_BETWEEN_PROOFS = 1.5
-"""More than lies between two looks of a runner: one that has lost its connection has taken its lock again by then."""
+"""Longer than the time between two patrols of a runner: one that has lost its connection has its lock again by then."""
 
 
 class Seen(NamedTuple):
-    """A runner at one look. ``holds_lock`` is ``None`` where its lock would prove nothing."""
+    """What was seen of a runner at one time. ``holds_lock`` is ``None`` if its lock would prove nothing."""
 
     runner: str
     turn: int
@@ -24,13 +24,13 @@ class Seen(NamedTuple):
 
 
 class Verdict(Enum):
-    """What a watcher makes of a runner."""
+    """The judgement on a runner."""
 
     ALIVE = "alive"
     CRASHED = "crashed"
-    """Its process has ended, and is proven to have."""
+    """Its process is proven to have ended."""
     SILENT = "silent"
-    """It has not moved for its lease: it may be stopped, or cut off, and may come back."""
+    """It has not moved for the length of its lease. It may be stopped or cut off, and may come back."""
 
 
 class _Watched:
@@ -44,12 +44,13 @@ class _Watched:
 
 
 class Liveness:
-    """What one watcher knows of the others.
+    """What one watcher knows about the other runners.
 
     Args:
-        lease_seconds: For how long a runner may not move.
-        looks: How many looks, ``SECONDS_BETWEEN_PROOFS`` apart, must find its lock free and its turn unmoved to prove its death.
-        longest_step: The most seconds that one look may add: a watcher that was stopped itself has seen nothing.
+        lease_seconds: How long a runner may stand still.
+        looks: How many times in a row, ``SECONDS_BETWEEN_PROOFS`` apart, its lock must be free and its turn unchanged to
+        prove it dead.
+        longest_step: The most seconds that one look may count: a watcher that was itself stopped has seen nothing.
     """
 
     def __init__(self, *, lease_seconds: float, looks: int, longest_step: float) -> None:
@@ -60,11 +61,11 @@ class Liveness:
         self._last_look: float | None = None
 
     def look(self, seen: Iterable[Seen], *, now: float, could_write: bool) -> dict[str, Verdict]:
-        """Judge every runner that is there.
+        """Judge every runner that is registered.
 
         Args:
             now: Monotonic seconds.
-            could_write: Whether the watcher has committed something lately.
+            could_write: Whether the watcher has committed something recently.
         """
         step = 0.0 if self._last_look is None else min(now - self._last_look, self._longest_step)
         self._last_look = now
@@ -91,5 +92,5 @@ class Liveness:
 
     @property
     def is_suspicious(self) -> bool:
-        """Whether one more look would prove a death."""
+        """Whether one more look would prove a runner dead."""
         return any(watched.free_looks for watched in self._watched.values())

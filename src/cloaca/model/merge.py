@@ -1,4 +1,4 @@
-"""Replaying deltas: one over what its task saw, or those of parallel tasks over the state they have in common."""
+"""Replaying deltas: one over what its task saw, or those of parallel tasks over their common state."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cloaca.model.values import items_of, joined, same
 Path = tuple[str, ...]
 
 State = str | dict[str, "State"] | list[str]
-"""A value while it is replayed: its text; or a dict taken apart, or the pieces of a list's text but for its ``]``.
+"""A value during replay: its text, or a dict that was taken apart, or the parts of a list's text without its ``]``.
 
-What two thousand tasks add to is taken apart once and put together once.
+A value that two thousand tasks append to is taken apart once and assembled once.
 """
 
 Entry = tuple[str | None, int]
-"""A text, ``None`` where the key was removed, and the node that wrote it."""
+"""A text, ``None`` if the key was removed, and the node that wrote it."""
 
 
 class Conflict(NamedTuple):
-    """A change that overwrote another one of a task that does not come before it.
+    """A change that overwrote another change by a task that is not an ancestor.
 
-    ``path`` is the context key and the dict keys below it; ``kept`` and ``lost`` are the nodes whose changes these
-    are.
+    ``path`` is the context key and the dict keys below it; ``kept`` and ``lost`` are the nodes that made the two
+    changes.
     """
 
     path: Path
@@ -34,9 +34,9 @@ class Conflict(NamedTuple):
 
 
 def apply(operation: Operation, text: str | None) -> str | None:
-    """The text that an operation leaves of ``text``; ``None`` stands for an absent key.
+    """The result of applying an operation to ``text``; ``None`` stands for an absent key.
 
-    An operation that finds another type than it was made for sets what it has itself.
+    An operation that meets a different type than it was recorded for sets its own value.
 
     >>> apply(Extend('["b"]'), '["a"]')
     '["a","b"]'
@@ -47,10 +47,10 @@ def apply(operation: Operation, text: str | None) -> str | None:
 def replay(
     read: Callable[[str], str | None], steps: Iterable[tuple[int, Delta]], graph: Graph
 ) -> tuple[dict[str, Entry], list[Conflict]]:
-    """Apply the deltas of ``steps`` in this order over the state that ``read`` reads; nothing of it is changed.
+    """Apply the deltas of ``steps``, in this order, to the state that ``read`` reads; that state is not changed.
 
     Returns:
-        What differs from that state, and the conflicts. The writers of the state itself are taken for ancestors of
+        The differences from that state, and the conflicts. The writers of the state itself count as ancestors of
         all steps.
     """
     watch = _Watch(graph, steps)
@@ -67,7 +67,7 @@ def replay(
 
 
 class _Watch:
-    """Notes whose changes make up what is at each path, and where one is lost that the overwriting task did not see."""
+    """Tracks whose changes make up each path, and where a change is lost that the overwriting task did not see."""
 
     def __init__(self, graph: Graph, steps: Iterable[tuple[int, Delta]]) -> None:
         self.steps: Sequence[tuple[int, Delta]] = tuple(steps)
@@ -79,16 +79,16 @@ class _Watch:
         self._deepest = 1
 
     def adds(self, path: Path, state: State | None) -> None:
-        """The change at ``path`` comes to what is there and takes nothing away."""
+        """Record a change at ``path`` that adds to what is there."""
         writers = self._writers.setdefault(path[0], {})
         others = [] if state is None else _nearest(path, writers)
         if others and others[-1] in self._graph.dependencies[self.node]:
-            others = others[:-1]  # who overwrites this one's change and knows it knows the other's as well
+            others = others[:-1]  # whoever overwrites this change knowingly also knew the other's
         writers[path] = [*others, self.node]
         self._deepest = max(self._deepest, len(path))
 
     def overwrites(self, path: Path, state: State | None, text: str | None) -> None:
-        """What is at ``path`` is replaced by ``text``, whatever it was."""
+        """Record that ``text`` replaces whatever is at ``path``."""
         writers = self._writers.setdefault(path[0], {})
         below = self._below(path, writers)
         found = {*_nearest(path, writers), *(node for other in below for node in writers[other])} - {
@@ -109,7 +109,7 @@ class _Watch:
         return [other for other in writers if len(other) > size and other[:size] == path]
 
     def _ancestors(self, wanted: set[int]) -> set[int]:
-        """The ancestors of the current node, looking back no further than to the first of ``wanted``."""
+        """The ancestors of the current node, searched back to the first of ``wanted``."""
         position = self._position
         start = min(position[node] for node in wanted)
         seen: set[int] = set()
@@ -123,7 +123,7 @@ class _Watch:
 
 
 def _nearest(path: Path, writers: dict[Path, list[int]]) -> list[int]:
-    """Whose changes make up the value at ``path``: noted there, or where a dict around it was written as a whole."""
+    """The nodes whose changes make up the value at ``path``, or an enclosing dict that was written as a whole."""
     for size in range(len(path), 0, -1):
         if path[:size] in writers:
             return writers[path[:size]]
@@ -195,7 +195,7 @@ def _extended(text: str, state: State | None, path: Path, watch: _Watch | None) 
 
 
 def _opener(state: State | None) -> str:
-    """The character a state's text begins with."""
+    """The character that a state's text starts with."""
     if isinstance(state, str):
         return state[0]
     return "" if state is None else "{" if isinstance(state, dict) else "["

@@ -1,4 +1,4 @@
-"""How a rule compares a value of the context with its own: on JSON values, without ever raising."""
+"""The comparison operators of rules, on JSON values; they never raise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cloaca.model.shown import shown
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal: ``True`` is not 1, 1 is 1.0, the order of keys is no difference."""
+    """Whether two JSON values are equal: ``True`` is not 1, 1 is 1.0, and the order of keys does not matter."""
     pairs = [(one, other)]
     while pairs:
         one, other = pairs.pop()
@@ -55,10 +55,10 @@ OPERATORS: dict[str, tuple[Test, bool]] = {
     "Contains": (_contains, True),
     "NotContains": (_contains, False),
 }
-"""By canonical name: a test of what was found, and the answer to it that makes the condition true."""
+"""By canonical name: a comparison, and the result for which the condition is true."""
 
 UNARY = ("Exists", "NotExists")
-"""Operators that compare nothing."""
+"""Operators without a value to compare with."""
 
 _SYMBOLS = {
     "==": "Equals", "!=": "NotEquals", ">": "GreaterThan", ">=": "GreaterThanOrEqual", "<": "LessThan",
@@ -74,11 +74,11 @@ SPELLINGS: dict[str, str] = {
     **_SYMBOLS,
     **{spelling: name for name in (*OPERATORS, *UNARY) for spelling in (name, _snake(name))},
 }
-"""Every way to write an operator, with its canonical name."""
+"""Every spelling of an operator, with its canonical name."""
 
 
 def canonical(operator: Any) -> str:
-    """The canonical name of an operator, however it is written.
+    """The canonical name of an operator in any spelling.
 
     Raises:
         TaskValidationError: There is no such operator.

@@ -1,4 +1,4 @@
-"""Which executions may be removed, by what is known of them while they are walked in the order of their starts."""
+"""Which executions may be removed, decided while they are read in start order."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ class Old(Protocol):
 
     @property
     def seq(self) -> int:
-        """Its place in the order of starts."""
+        """Its position in start order."""
 
     @property
     def created_at(self) -> float:
-        """Wall seconds."""
+        """Wall-clock seconds."""
 
     @property
     def finished_at(self) -> float | None:
-        """Wall seconds; ``None`` while it is open."""
+        """Wall-clock seconds; ``None`` if it has not ended."""
 
 
 class Rule(NamedTuple):
-    """What goes: what had ended by a time, and what was started before another and had ended by a later time."""
+    """Removes executions that ended by ``ended_by``, and those before ``before`` that ended by ``settled_by``."""
 
     ended_by: float
-    """Wall seconds; ``-inf`` where age does not matter."""
+    """Wall-clock seconds; ``-inf`` if age does not matter."""
     before: int
-    """A place in the order of starts; 0 where the number does not matter."""
+    """A position in start order; 0 if the number does not matter."""
     settled_by: float = math.inf
-    """Wall seconds: what ended later stays, even of what was started before."""
+    """Wall-clock seconds: what ended later is kept, even if it was started before ``before``."""
 
     def removes(self, execution: Old) -> bool:
-        """Whether it goes; nothing that is open does."""
+        """Whether it is to be removed; never true of an unfinished one."""
         ended = execution.finished_at
         return ended is not None and (
             ended <= self.ended_by or (execution.seq < self.before and ended <= self.settled_by)
         )
 
     def may_remove_after(self, execution: Old) -> bool:
-        """Whether one that was started later may go, as far as clocks are right."""
+        """Whether executions started after this one may be removed, provided that the clocks were right."""
         return execution.created_at <= self.ended_by or execution.seq + 1 < self.before

@@ -1,4 +1,4 @@
-"""How often a failed task runs again, after which errors, and how long it waits before."""
+"""Retry policies: how often a failed task runs again, after which errors, and after what delay."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Backoff = Literal["fixed", "linear", "exponential"]
 BACKOFFS: tuple[Backoff, ...] = ("fixed", "linear", "exponential")
 
 DEFAULT_RETRIES = 3
-"""The retries of who says how to retry and not how often."""
+"""The number of retries if only other retry options are given."""
 
 LONGEST_DELAY = 30.0
-"""No delay is longer, in seconds, unless somebody says so."""
+"""The default for the longest delay, in seconds."""
 
 JITTER = 0.25
-"""The part of a delay by which it is shortened or lengthened at most."""
+"""By how much of itself a delay may be varied."""
 
 MOST = 2**31 - 1
-"""The largest number an option takes: clocks and databases take it everywhere."""
+"""The largest value of an option: all clocks and databases accept it."""
 
 _TRANSIENT = (
     "timeout", "connection", "network", "temporary", "unavailable", "busy", "overloaded", "rate limit",
@@ -34,7 +34,7 @@ _TRANSIENT = (
 class BackoffStrategy(Immutable):
     """How the delay grows from one retry to the next.
 
-    With d for the first delay and n for the number of the attempt that failed, counted from 1: ``fixed`` waits d,
+    With d for the first delay and n for the number of the failed attempt, counted from 1: ``fixed`` waits d,
     ``linear`` d·n·multiplier, ``exponential`` d·multiplier·baseⁿ⁻¹.
 
     Example:
@@ -66,11 +66,11 @@ class BackoffStrategy(Immutable):
 
     @staticmethod
     def exponential(base: float = 2.0, multiplier: float | None = None) -> BackoffStrategy:
-        """The first delay times ``multiplier`` (1 unless given), times ``base`` for each attempt after the first."""
+        """The first delay times ``multiplier`` (by default 1), times ``base`` for each attempt after the first."""
         return BackoffStrategy("exponential", base=base, multiplier=1.0 if multiplier is None else multiplier)
 
     def delay(self, first: float, attempt: int) -> float:
-        """The delay after this attempt has failed, in the unit of ``first``; infinite where no float holds it."""
+        """The delay after this attempt has failed, in the unit of ``first``; infinite if it exceeds the range of floats."""
         if not first or self.kind == "fixed":
             return first
         try:
@@ -91,7 +91,7 @@ class BackoffStrategy(Immutable):
 class RetryCondition(Immutable):
     """After which errors a task is retried.
 
-    Patterns are looked for in the error's text, ``"TypeName: message"``, whatever their case.
+    Patterns are searched for in the error's text, ``"TypeName: message"``, ignoring case.
 
     Example:
         >>> import cloaca
@@ -102,35 +102,35 @@ class RetryCondition(Immutable):
     __slots__ = ("patterns",)
 
     patterns: tuple[str, ...] | None
-    """In lower case; none of them matches nothing, and ``None`` everything."""
+    """In lower case; an empty tuple matches nothing, and ``None`` matches everything."""
 
     def __init__(self, patterns: Sequence[str] | None) -> None:
         self._keep(patterns=None if patterns is None else tuple(pattern.lower() for pattern in patterns))
 
     @staticmethod
     def never() -> RetryCondition:
-        """After none."""
+        """Never retry."""
         return RetryCondition(())
 
     @staticmethod
     def transient_only() -> RetryCondition:
-        """After those that time may mend.
+        """Retry after errors that may go away by themselves.
 
-        Their text holds timeout, connection, network, temporary, unavailable, busy, overloaded or rate limit.
+        These contain timeout, connection, network, temporary, unavailable, busy, overloaded or rate limit.
         """
         return RetryCondition(_TRANSIENT)
 
     @staticmethod
     def all_errors() -> RetryCondition:
-        """After all."""
+        """Retry after any error."""
         return RetryCondition(None)
 
     @staticmethod
     def error_pattern(patterns: list[str]) -> RetryCondition:
-        """After those whose text holds one of the patterns.
+        """Retry after errors whose text contains one of the patterns.
 
         Raises:
-            TaskValidationError: It is no list of texts, or nothing is in it.
+            TaskValidationError: It is not a list of texts, or the list is empty.
         """
         given: Any = patterns
         if not isinstance(given, (list, tuple)) or not given or not all(_is_text(one) for one in given):
@@ -141,7 +141,7 @@ class RetryCondition(Immutable):
         return RetryCondition(given)
 
     def matches(self, error: str) -> bool:
-        """Whether a task is retried after an error of this text."""
+        """Whether a task is retried after an error with this text."""
         if not self.patterns:
             return self.patterns is None
         text = error.lower()
@@ -157,16 +157,16 @@ class RetryCondition(Immutable):
 
 
 class RetryPolicy(Immutable):
-    """How often a failed task runs again, after which errors, and how long it waits before.
+    """How often a failed task runs again, after which errors, and after what delay.
 
     Attributes:
-        max_attempts: Runs after the first one; 0 never retries.
-        initial_delay: Seconds before the first retry.
-        max_delay: No delay is longer; 30 seconds, or ``initial_delay`` where that is more, unless given.
+        max_attempts: The number of retries after the first run; 0 never retries.
+        initial_delay: The seconds before the first retry.
+        max_delay: The longest delay in seconds; by default 30, or ``initial_delay`` if that is more.
         backoff: How the delay grows.
-        condition: After which errors there is a retry at all.
-        with_jitter: Whether a delay is shortened or lengthened by up to a quarter, so that what failed at once is not
-            retried at once.
+        condition: After which errors the task is retried.
+        with_jitter: Whether each delay is varied by up to a quarter, so that tasks that failed together are not
+            retried together.
 
     Example:
         >>> import cloaca
@@ -208,18 +208,18 @@ class RetryPolicy(Immutable):
 
     @staticmethod
     def builder() -> RetryPolicyBuilder:
-        """A builder that begins with the defaults."""
+        """A builder that starts with the defaults."""
         return RetryPolicyBuilder()
 
     @staticmethod
     def default() -> RetryPolicy:
-        """Three retries after 1, 2 and 4 seconds, with jitter, whatever the error."""
+        """Three retries after any error, with delays of 1, 2 and 4 seconds and jitter."""
         return RetryPolicy()
 
     def calculate_delay(self, attempt: int) -> float:
-        """The seconds to wait after attempt number ``attempt`` (1 is the first run) has failed, before any jitter.
+        """The delay in seconds after attempt number ``attempt`` (1 is the first run) has failed, without jitter.
 
-        Any number is safe, however large.
+        Any number is accepted, however large.
 
         Raises:
             ValueError: ``attempt`` is below 1.
@@ -229,22 +229,22 @@ class RetryPolicy(Immutable):
         return min(self.backoff.delay(self.initial_delay, attempt), self.max_delay)
 
     def delay_of(self, attempt: int, *, execution_id: str, task: str) -> float:
-        """The seconds that one task of one execution waits: with its jitter, which is the same wherever it is asked."""
+        """The delay of one task in one execution, with its jitter, which is always the same for the same attempt."""
         delay = self.calculate_delay(attempt)
         if not self.with_jitter or not delay:
             return delay
-        import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process that retries nothing does without
+        import hashlib  # noqa: PLC0415 - it loads OpenSSL, which a process without retries does not need
 
         digest = hashlib.sha256(f"{execution_id}\0{task}\0{attempt}".encode()).digest()
         share = int.from_bytes(digest[:4]) / 0xFFFFFFFF
         return min(self.max_delay, delay * (1 - JITTER + 2 * JITTER * share))
 
     def should_retry(self, attempt: int, error_type: str) -> bool:
-        """Whether there is another retry.
+        """Whether the task is retried again.
 
         Args:
-            attempt: How many retries there were before.
-            error_type: The error's text, or the name of its type: what the condition's patterns are looked for in.
+            attempt: The number of retries so far.
+            error_type: The error's text or the name of its type, in which the condition's patterns are searched for.
         """
         return attempt < self.max_attempts and self.condition.matches(error_type)
 
@@ -257,10 +257,10 @@ class RetryPolicy(Immutable):
 
 
 class RetryPolicyBuilder:
-    """Makes a ``RetryPolicy``; each method returns another builder and leaves this one as it is.
+    """Builds a ``RetryPolicy``. Each method returns a new builder and leaves this one unchanged.
 
     Raises:
-        TaskValidationError: By each method, for a value that cannot be.
+        TaskValidationError: Raised by each method for an invalid value.
 
     Example:
         >>> import cloaca
@@ -281,31 +281,31 @@ class RetryPolicyBuilder:
         return made
 
     def max_attempts(self, retries: int) -> RetryPolicyBuilder:
-        """How often to run again after the first run."""
+        """Set the number of retries after the first run."""
         return self._with("max_attempts", retries)
 
     def initial_delay(self, seconds: float) -> RetryPolicyBuilder:
-        """The delay before the first retry."""
+        """Set the delay before the first retry."""
         return self._with("initial_delay", seconds)
 
     def max_delay(self, seconds: float) -> RetryPolicyBuilder:
-        """The longest delay."""
+        """Set the longest delay."""
         return self._with("max_delay", seconds)
 
     def backoff_strategy(self, strategy: BackoffStrategy) -> RetryPolicyBuilder:
-        """How the delay grows."""
+        """Set how the delay grows."""
         return self._with("backoff", strategy)
 
     def retry_condition(self, condition: RetryCondition) -> RetryPolicyBuilder:
-        """After which errors to retry."""
+        """Set after which errors the task is retried."""
         return self._with("condition", condition)
 
     def with_jitter(self, jitter: bool) -> RetryPolicyBuilder:  # noqa: FBT001 - the API's signature is given
-        """Whether to shorten or lengthen each delay by up to a quarter."""
+        """Set whether each delay is varied by up to a quarter."""
         return self._with("with_jitter", jitter)
 
     def build(self) -> RetryPolicy:
-        """The policy."""
+        """Build the policy."""
         return RetryPolicy(**self._options)
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""Trigger rules: whether a task runs, by what became of its dependencies and by what is in the context.
+"""Trigger rules: whether a task runs, given how its dependencies ended and what is in the context.
 
-A rule is asked once, when all dependencies of its task are decided, and it never raises: what it compares is JSON. A new
-condition is a class here with a ``name``, the builder of that name, and nothing else.
+A rule is evaluated once, when all dependencies of its task have ended, and never raises, as it compares JSON values. A
+new condition is a class here with a ``name`` and a builder function of that name, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cloaca.model.states import TaskStatus
 from cloaca.model.values import decode, encode
 
 MOST_DEPTH = 50
-"""How deep rules may be nested: they are walked by calls."""
+"""How deep rules may be nested: evaluating them is recursive."""
 
 MOST_OF_A_REASON = 1000
 
@@ -25,41 +25,41 @@ _OMITTED: Any = object()
 
 
 class Facts(NamedTuple):
-    """What a rule is asked about: the status of a dependency, and the text of a context key, ``None`` without one."""
+    """What a rule is evaluated on: the status of a dependency, and the text of a context key or ``None``."""
 
     status: Callable[[str], TaskStatus]
     text: Callable[[str], str | None]
 
 
 class Rule(Immutable):
-    """Whether a task runs; the functions of this module make it."""
+    """Decides whether a task runs; created by the functions of this module."""
 
     __slots__ = ()
 
     name: ClassVar[str]
-    """Of the function that makes it; what is stored begins with it."""
+    """The name of the function that creates it; its stored form starts with it."""
 
     depth = 1
 
     def holds(self, facts: Facts) -> bool:
-        """Whether it is true of these facts."""
+        """Whether the rule is true."""
         raise NotImplementedError
 
     def why(self, facts: Facts) -> str:
-        """What of these facts makes it true or false."""
+        """Which facts make the rule true or false."""
         raise NotImplementedError
 
     def arguments(self) -> list[Any]:
-        """What it was made with, as JSON."""
+        """The arguments it was created with, as JSON."""
         raise NotImplementedError
 
     @classmethod
     def made_of(cls, arguments: Sequence[Any]) -> Rule:
-        """The rule of which these are the ``arguments``."""
+        """The rule with these ``arguments``."""
         return cls(*arguments)
 
     def tasks(self) -> Iterator[str]:
-        """The tasks it asks about, as they were named."""
+        """The tasks it refers to, as they were named."""
         return iter(())
 
     def handles(self) -> Iterator[str]:
@@ -67,11 +67,11 @@ class Rule(Immutable):
         return iter(())
 
     def stored(self) -> list[Any]:
-        """It as JSON; ``rule_of`` reads it again."""
+        """The rule as JSON; ``rule_of`` parses it."""
         return [self.name, *self.arguments()]
 
     def refusal(self, facts: Facts) -> str | None:
-        """The sentence that says why it is false, or ``None`` where it holds."""
+        """A sentence that says why it is false, or ``None`` if it is true."""
         if self.holds(facts):
             return None
         reason = f"rule {self} is false: {self.why(facts)}"
@@ -79,7 +79,7 @@ class Rule(Immutable):
 
 
 def rule_of(stored: Sequence[Any]) -> Rule:
-    """The rule that ``Rule.stored`` wrote."""
+    """The rule written by ``Rule.stored``."""
     name, *arguments = stored
     return _KINDS[name].made_of(arguments)
 
@@ -88,7 +88,7 @@ class _Always(Rule):
     __slots__ = ()
     name = "always"
 
-    def holds(self, facts: Facts) -> bool:  # noqa: ARG002 - it is true of all
+    def holds(self, facts: Facts) -> bool:  # noqa: ARG002 - always true
         return True
 
     def why(self, facts: Facts) -> str:  # noqa: ARG002 - as above
@@ -105,7 +105,7 @@ class _TaskIs(Rule):
     __slots__ = ("given", "task")
 
     given: str
-    """The id, or the long form ``tenant::package::workflow::id``."""
+    """The id of the task, or its full name ``tenant::package::workflow::id``."""
     task: str
     status: ClassVar[TaskStatus]
 
@@ -158,7 +158,7 @@ class _ContextValue(Rule):
     key: str
     operator: str
     value: str | None
-    """Its JSON text; ``None`` where the operator compares nothing."""
+    """The value as JSON text; ``None`` if the operator compares nothing."""
 
     def __init__(self, key: str, operator: str, value: Any = _OMITTED) -> None:
         if not issubclass(type(key), str):
@@ -271,7 +271,7 @@ def _why(rules: Iterable[Rule], facts: Facts) -> str:
 
 
 def always() -> Rule:
-    """True whatever became of the dependencies: the task runs after failures too.
+    """Always true: the task runs even after failures.
 
     Example:
         >>> import cloaca
@@ -282,7 +282,7 @@ def always() -> Rule:
 
 
 def task_success(name: str) -> Rule:
-    """True where that dependency completed.
+    """True if that dependency completed.
 
     Example:
         >>> import cloaca
@@ -293,9 +293,9 @@ def task_success(name: str) -> Rule:
 
 
 def task_failed(name: str) -> Rule:
-    """True where that dependency failed, after all its retries.
+    """True if that dependency failed, after all its retries.
 
-    A failure counts as handled where a task with such a rule completed: it then does not fail the execution.
+    A failure counts as handled if a task with such a rule completed; it then does not fail the execution.
 
     Example:
         >>> import cloaca
@@ -306,7 +306,7 @@ def task_failed(name: str) -> Rule:
 
 
 def task_skipped(name: str) -> Rule:
-    """True where that dependency was skipped, by its own rule or because of a failure before it.
+    """True if that dependency was skipped, by its own rule or because of an earlier failure.
 
     Example:
         >>> import cloaca
@@ -317,11 +317,11 @@ def task_skipped(name: str) -> Rule:
 
 
 def context_value(key: str, operator: str, value: Any = _OMITTED) -> Rule:
-    """True where the value of a key, in the merged context of the dependencies, compares as the operator says.
+    """True if the value of a key, in the merged context of the dependencies, satisfies the comparison.
 
-    Values of different types are never equal, greater or smaller; ints and floats are of one type, bools are not
-    numbers. Numbers and strings can be ordered. ``Contains`` looks for a part of a string, an item of a list or a key
-    of a dict. Where the key is missing, only ``NotEquals``, ``NotContains`` and ``NotExists`` are true.
+    Values of different types are never equal, greater or smaller; ints and floats count as one type, and bools are not
+    numbers. Numbers and strings have an order. ``Contains`` looks for a substring, an item of a list, or a key of a
+    dict. If the key is missing, only ``NotEquals``, ``NotContains`` and ``NotExists`` are true.
 
     Args:
         key: A context key.
@@ -342,7 +342,7 @@ def context_value(key: str, operator: str, value: Any = _OMITTED) -> Rule:
 
 
 def all_of(*rules: Rule) -> Rule:
-    """True where all of the rules are.
+    """True if all of the rules are true.
 
     Example:
         >>> import cloaca
@@ -353,7 +353,7 @@ def all_of(*rules: Rule) -> Rule:
 
 
 def any_of(*rules: Rule) -> Rule:
-    """True where at least one of the rules is.
+    """True if at least one of the rules is true.
 
     Example:
         >>> import cloaca
@@ -364,7 +364,7 @@ def any_of(*rules: Rule) -> Rule:
 
 
 def none_of(*rules: Rule) -> Rule:
-    """True where none of the rules is.
+    """True if none of the rules is true.
 
     Example:
         >>> import cloaca
@@ -378,10 +378,10 @@ _EXAMPLE = "task_success('fetch')"
 
 
 def checked_rule(value: object) -> Rule | None:
-    """The value of the option ``trigger_rules``.
+    """Validate the value of the option ``trigger_rules``.
 
     Raises:
-        TaskValidationError: It is no rule.
+        TaskValidationError: It is not a rule.
     """
     return None if value is None else _check(value, "trigger_rules takes a rule")
 
@@ -417,5 +417,5 @@ def _value_text(key: str, operator: str, value: Any) -> str | None:
 
 
 def _shown_text(text: str) -> str:
-    """The value of a JSON text, however long, on a short line; the text of a container is not decoded."""
+    """The value of a JSON text on one short line; the text of a container is not decoded."""
     return shown(decode(text)) if text[0] not in "[{" else text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,10 +1,10 @@
-"""How a message shows a value that is refused."""
+"""How error messages show a refused value."""
 
 from __future__ import annotations
 
 
 def shown(value: object, *, most: int = 60) -> str:
-    """The value on one line, escaped, whatever its ``repr`` does; of a text at most so many characters."""
+    """The value on one line, escaped, even if its ``repr`` raises; texts are cut after ``most`` characters."""
     if issubclass(type(value), str):
         value = str.__str__(value)
     if type(value) is str or type(value) is bytes:

@@ -17,7 +17,7 @@ class Status(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen to the execution."""
+        """Whether the execution has ended."""
         return self in _FINAL
 
 
@@ -25,7 +25,7 @@ _FINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
 
 
 class TaskStatus(StrEnum):
-    """The status of a task, and of each attempt at it."""
+    """The status of a task, and of each of its attempts."""
 
     PENDING = "Pending"
     READY = "Ready"

@@ -1,4 +1,4 @@
-"""What people may do to an execution, given where it stands: pure decisions, each a new standing or a refusal.
+"""What steering does to an execution, given its status: pure decisions, each a new state or a refusal.
 
 | verb   | Pending, Running    | Paused              | Completed  | Failed, Cancelled    |
 |--------|---------------------|---------------------|------------|----------------------|
@@ -8,7 +8,7 @@
 | retry  | refused             | refused             | refused    | Pending or Running   |
 | delete | refused             | refused             | deleted    | deleted              |
 
-Every change takes the next fence, so that no turn writes by what was true before it.
+Every change takes the next fence, so that no turn can write based on the previous state.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cloaca.model.states import EventKind, Status
 
 
 class Standing(NamedTuple):
-    """Where an execution stands, as far as steering reads and changes it, in the order of the statement that reads it."""
+    """The part of an execution's row that steering reads and changes, in the order of the statement that reads it."""
 
     id: str
     workflow: str
@@ -40,7 +40,7 @@ class Standing(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A new standing, and the event that led to it; ``details`` are JSON values."""
+    """The new state of an execution, and the event to record; ``details`` are JSON values."""
 
     standing: Standing
     event: EventKind
@@ -48,14 +48,14 @@ class Change(NamedTuple):
 
 
 Verb = Callable[[Standing, float], Change | None]
-"""Decides what becomes of a standing at a time, wall seconds; ``None`` where it already is as it shall be.
+"""Decides on the change to an execution at a time in wall-clock seconds; ``None`` if there is nothing to change.
 
-It raises ``ExecutionStateError`` where that cannot be.
+Raises ``ExecutionStateError`` if the execution does not allow it.
 """
 
 
 def cancel(standing: Standing, now: float) -> Change | None:
-    """End it: nothing new starts, and what runs is told."""
+    """End it: nothing new starts, and running bodies are interrupted."""
     if standing.status == Status.CANCELLED:
         return None
     if standing.finished_at is not None:
@@ -67,7 +67,7 @@ def cancel(standing: Standing, now: float) -> Change | None:
 
 
 def pause(standing: Standing, now: float) -> Change | None:  # noqa: ARG001 - as every verb
-    """Hold it: what runs ends and counts, nothing new starts."""
+    """Hold it: running tasks finish and count, and nothing new starts."""
     if standing.status == Status.PAUSED:
         return None
     if standing.finished_at is not None:
@@ -76,7 +76,7 @@ def pause(standing: Standing, now: float) -> Change | None:  # noqa: ARG001 - as
 
 
 def resume(standing: Standing, now: float) -> Change | None:
-    """Let it go on; its time limit counts anew."""
+    """Continue it; its timeout starts anew."""
     if standing.finished_at is not None:
         raise _refusal(standing, "resumed", _to_run_again(standing))
     if standing.status != Status.PAUSED:
@@ -87,9 +87,9 @@ def resume(standing: Standing, now: float) -> Change | None:
 
 
 def retry(standing: Standing, now: float) -> Change | None:
-    """Open its next round; which tasks run again is decided when it is claimed, by what is stored of them.
+    """Open its next round. Which tasks run again is decided when it is claimed, from what is stored of them.
 
-    It may go on with any version of its workflow: a person has asked for it, most likely after a repair.
+    Any version of its workflow may continue it: somebody has requested this, most likely after a fix.
     """
     if standing.finished_at is None:
         raise _refusal(standing, "retried", "wait for its end, or cancel it first")
@@ -104,7 +104,7 @@ def retry(standing: Standing, now: float) -> Change | None:
 
 
 def check_deletable(standing: Standing) -> None:
-    """See that it has ended.
+    """Check that it has ended.
 
     Raises:
         ExecutionStateError: It has not.

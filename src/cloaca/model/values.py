@@ -1,7 +1,7 @@
-"""One value of a context as canonical JSON text, and back.
+"""Encoding one context value as canonical JSON text, and decoding it.
 
-Text is ASCII, without spaces, dict keys in their own order: so a value that is read and written again is the same
-text, and texts can be compared and cut instead of decoded.
+The text is ASCII, without spaces, with dict keys in their own order. A value that is decoded and encoded again therefore
+has the same text, and texts can be compared and cut without decoding them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from cloaca.errors import UnstorableValueError
 from cloaca.model.shown import shown
 
 Encoders = Mapping[type, Callable[[Any], Any]]
-"""Type to the function that makes something storable of a value of that type."""
+"""Type to the function that converts a value of that type into something storable."""
 
 MAX_DEPTH = 300
-"""How deep lists and dicts may be nested: what one process could store every other can read."""
+"""How deep lists and dicts may be nested: what one process can store, every other can read."""
 
 SCALARS = frozenset({str, int, float, bool, type(None)})
 _CONTAINERS = frozenset({list, dict, tuple})
@@ -33,7 +33,7 @@ _Path = tuple[str | int, ...]
 quoted: Callable[[str], str] = encode_basestring_ascii
 """A str as JSON text."""
 
-# Cycles and depth end in a RecursionError, so the encoder need not look for them itself.
+# Cycles and deep nesting end in a RecursionError, so the encoder need not look for them itself.
 _encode = JSONEncoder(check_circular=False, allow_nan=False, separators=(",", ":")).encode
 _decode = JSONDecoder().raw_decode
 
@@ -42,13 +42,13 @@ def encode(value: Any, key: str, encoders: Encoders | None = None, *, seen: str 
     r"""The JSON text of the value of context key ``key``.
 
     Storable are str, int, float, bool, None, and lists and dicts of them with str keys; a tuple becomes a list.
-    Instances of subclasses, such as members of a ``StrEnum`` or an ``OrderedDict``, are read back as what they
-    extend, and compare equal to it. ``encoders`` are asked, at any depth, for what is of none of these types
-    exactly; the one for the nearest base class wins, and what it returns must itself be storable. ``seen`` is a
-    text that the value may still have: then nothing more is checked.
+    Instances of subclasses, such as members of a ``StrEnum`` or an ``OrderedDict``, are read back as the type they extend,
+    and compare equal to it. A value of any other type is passed to ``encoders``, at any depth: the function for the nearest
+    base class wins, and its result must itself be storable. ``seen`` is a text that the value may still have; if it does,
+    nothing else is checked.
 
     Raises:
-        UnstorableValueError: There is something else in it, named by its path.
+        UnstorableValueError: Something in it cannot be stored; the message has its path.
 
     >>> encode({"n": [1, None, (2.5, "é")]}, "stats")
     '{"n":[1,null,[2.5,"\\u00e9"]]}'
@@ -68,7 +68,7 @@ def encode(value: Any, key: str, encoders: Encoders | None = None, *, seen: str 
 def stored_form(value: Any, key: str, encoders: Encoders | None = None) -> Any:
     """Check that a list, dict or other object can be stored, and return it with the encoders applied.
 
-    It is the same object unless an encoder applied to something in it.
+    The result is the same object unless an encoder was applied.
 
     Raises:
         UnstorableValueError: As for ``encode``.
@@ -77,7 +77,7 @@ def stored_form(value: Any, key: str, encoders: Encoders | None = None) -> Any:
 
 
 def decode(text: str) -> Any:
-    """The value that ``encode`` wrote; lists and dicts are new each time.
+    """The value written by ``encode``; lists and dicts are new each time.
 
     >>> decode('[1,null]')
     [1, None]
@@ -86,7 +86,7 @@ def decode(text: str) -> Any:
 
 
 def items_of(text: str) -> dict[str, str]:
-    """The items of a dict's text, each still as text.
+    """The items of a dict's text, each as text.
 
     >>> items_of('{"a":[1,2],"b":{}}')
     {'a': '[1,2]', 'b': '{}'}
@@ -101,23 +101,23 @@ def items_of(text: str) -> dict[str, str]:
 
 
 def item_at(text: str, at: int) -> tuple[str, int, int]:
-    """The key that begins at ``at`` in a dict's text, and where its value begins and ends."""
+    """The key that starts at ``at`` in a dict's text, and where its value starts and ends."""
     key, colon = _decode(text, at)
     return key, colon + 1, _decode(text, colon + 1)[1]
 
 
 def value_at(text: str, at: int) -> tuple[Any, int]:
-    """The value that begins at ``at``, and where it ends."""
+    """The value that starts at ``at``, and where it ends."""
     return _decode(text, at)
 
 
 def joined(items: Mapping[str, str]) -> str:
-    """The dict's text from the texts of its items: the reverse of ``items_of``."""
+    """The text of a dict, given the texts of its items; the reverse of ``items_of``."""
     return "{" + ",".join([f"{quoted(key)}:{text}" for key, text in items.items()]) + "}"
 
 
 def same(text: str, other: str) -> bool:
-    """Whether two texts are of equal values: the same but for the order of dict keys."""
+    """Whether two texts have equal values, that is, are the same except for the order of dict keys."""
     if text == other:
         return True
     if len(text) != len(other) or text[0] not in "[{":
@@ -129,10 +129,10 @@ _sorted = JSONEncoder(sort_keys=True).encode
 
 
 def _is_plain(value: Any, kind: type, *, finite: bool = False) -> bool:
-    """Whether the encoder can be trusted with a value: only JSON's own types, str keys, no cycle.
+    """Whether the encoder can be used for a value: only JSON's own types, str keys, no cycles.
 
-    That floats are finite, which the encoder sees for itself, is checked on demand. Looks at a whole level of
-    nesting at a time, so that C loops do the work, in a fraction of the encoder's own time.
+    Whether floats are finite is checked on demand, because the encoder checks it too. Each level of nesting is checked as a
+    whole, so that the loops run in C, in a fraction of the encoder's own time.
     """
     if kind not in _CONTAINERS:
         return kind in SCALARS
@@ -157,8 +157,8 @@ def _is_finite(values: Iterable[Any]) -> bool:
 
 
 def _level_below(level: Iterable[Any], kinds: set[type]) -> list[Any] | None:
-    """What the lists and dicts of a level hold; ``None`` where a key is not a str."""
-    # Each object once: a cycle then repeats levels but does not widen them.
+    """The contents of the lists and dicts of one level; ``None`` if a key is not a str."""
+    # Each object once: a cycle then repeats levels, but does not make them wider.
     found = {id(value): value for value in level if type(value) in _CONTAINERS}.values()
     if dict not in kinds:
         return list(chain.from_iterable(found))
@@ -175,7 +175,7 @@ def _converted(value: Any, key: str, encoders: Encoders | None) -> Any:
     try:
         return _Conversion(encoders or {}).storable(value, (key,))
     except UnstorableValueError as error:
-        refusal = error.with_traceback(None)  # a frame for each level tells nothing that the path does not
+        refusal = error.with_traceback(None)  # one frame per level would say no more than the path
     except RecursionError:
         message = "nested deeper than the stack here allows: store it flat, or as one str"
         refusal = _refused((key,), value, message)
@@ -183,7 +183,7 @@ def _converted(value: Any, key: str, encoders: Encoders | None) -> Any:
 
 
 class _Conversion:
-    """The slow way through a value: knows the path of everything, applies encoders, says what is wrong."""
+    """The slow path through a value: it tracks paths, applies encoders, and reports what is wrong."""
 
     def __init__(self, encoders: Encoders) -> None:
         self._encoders = encoders
@@ -207,7 +207,7 @@ class _Conversion:
             raise _refused(path, value, message)
         self._inside.add(id(value))
         result = []
-        # A loop and not a comprehension, which would be one more frame for each level.
+        # A loop and not a comprehension, which would add one frame for each level.
         for step, item in _str_keyed(value, path).items() if kind is dict else enumerate(value):
             result.append(self.storable(item, (*path, step)))
         self._inside.discard(id(value))

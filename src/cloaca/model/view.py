@@ -1,8 +1,8 @@
-"""What a task sees: an immutable mapping of context keys to texts, with who wrote each.
+"""What a task sees: an immutable mapping of context keys to texts, with the writer of each.
 
-A view is made in constant time and worked out when it is first read. It then is a tuple of dicts, newest first, that
-it shares with the views before it: their sizes grow geometrically, as in a log-structured merge tree, so a chain of
-n tasks that each add a key costs O(n log n) together, and a lookup O(log n).
+A view is created in constant time and resolved when it is first read. It then is a tuple of dicts, newest first, which it
+shares with earlier views. Their sizes grow geometrically, as in a log-structured merge tree: for a chain of n tasks that
+each add a key, the total cost is O(n log n), and a lookup costs O(log n).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Views = Sequence["View | None"] | Mapping[int, "View"]
 class View:
     """A state of the context between tasks.
 
-    Safe to read from any thread. It takes no lock: two threads that work it out at once do the same work.
+    Views can be read from any thread. There is no lock: two threads that resolve one at the same time do the same work.
 
     >>> view = View.initial({"raw": "1"}).after(0, Delta({"total": Set("6")}))
     >>> view.get("total"), view.writer("total"), view.texts()
@@ -44,18 +44,18 @@ class View:
 
     @classmethod
     def merged(cls, graph: Graph, base: View, steps: Steps) -> View:
-        """The state after replaying ``steps``, each a node and its delta, in this order over ``base``.
+        """The state after replaying ``steps``, pairs of a node and its delta, in this order on top of ``base``.
 
-        Every node between the base and the join is a step, with an empty delta where it left nothing.
+        Every node between the base and the join is a step, with an empty delta if it left nothing.
         """
         return cls(None, (base, steps, graph))
 
     def after(self, node: int, delta: Delta) -> View:
-        """The state that ``node`` leaves, which saw this one."""
+        """The state that ``node`` leaves, given that it saw this one."""
         return View(None, (self, ((node, delta),), None)) if delta.operations else self
 
     def get(self, key: str) -> str | None:
-        """The text of a key, or ``None`` where there is none."""
+        """The text of a key, or ``None`` if there is none."""
         for layer in self._layers or self._resolved():
             entry = layer.get(key)
             if entry is not None:
@@ -63,7 +63,7 @@ class View:
         return None
 
     def writer(self, key: str) -> int | None:
-        """The node that wrote a key last, or ``None`` where the key is absent."""
+        """The node that last wrote a key, or ``None`` if the key is absent."""
         for layer in self._layers or self._resolved():
             entry = layer.get(key)
             if entry is not None:
@@ -71,11 +71,11 @@ class View:
         return None
 
     def texts(self) -> dict[str, str]:
-        """All keys with their texts: a new dict, in time linear in its size."""
+        """All keys with their texts, as a new dict, in linear time."""
         return {key: text for key, (text, _) in self._flat().items() if text is not None}
 
     def writers(self) -> dict[str, int]:
-        """All keys with the nodes that wrote them last."""
+        """All keys with the nodes that last wrote them."""
         return {key: writer for key, (text, writer) in self._flat().items() if text is not None}
 
     def keys(self) -> list[str]:
@@ -88,7 +88,7 @@ class View:
 
     @property
     def conflicts(self) -> list[Conflict]:
-        """The conflicts of this view's own merge; none where it comes from a single task."""
+        """The conflicts of this view's own merge; none if it comes from a single task."""
         self._resolved()
         return self._conflicts
 
@@ -119,7 +119,7 @@ class View:
         while (source := view._source) is not None:
             waiting.append((view, source))
             view = source[0]
-        layers = cast("Layers", view._layers)  # noqa: SLF001 - views work each other out
+        layers = cast("Layers", view._layers)  # noqa: SLF001 - views resolve each other
         for view, source in reversed(waiting):
             layers = view._resolve(layers, source)  # noqa: SLF001 - as above
         return layers
@@ -131,7 +131,7 @@ class View:
         else:
             layer, self._conflicts = replay(base.get, steps, graph)
         layers = _stacked(layer, layers) if layer else layers
-        # In this order: who finds the source gone finds the layers there.
+        # In this order, so that whoever finds the source gone finds the layers.
         self._layers = layers
         self._source = None
         return layers
@@ -141,7 +141,7 @@ _Source = tuple[View, Steps, Graph | None]
 
 
 def _written(base: View, node: int, delta: Delta) -> dict[str, Entry]:
-    """What one delta writes over the state that its task saw."""
+    """What one delta writes, given the state that its task saw."""
     return {
         key: (op.text if type(op) is Set else apply(op, base.get(key)), node)
         for key, op in delta.operations.items()
@@ -149,7 +149,7 @@ def _written(base: View, node: int, delta: Delta) -> dict[str, Entry]:
 
 
 def _stacked(layer: Mapping[str, Entry], layers: Layers) -> Layers:
-    """The layers with a newer one on top, which takes in those that are not much larger than itself."""
+    """The layers with a newer one on top, merged with those that are not much larger than itself."""
     below = 0
     while below < len(layers) and len(layers[below]) <= 2 * len(layer):
         layer = {**layers[below], **layer}
@@ -168,8 +168,8 @@ def view_before(
 ) -> View:
     """The state that ``node`` sees.
 
-    ``after`` holds the state each node left, of those in ``graph.reads[node]``: a node that failed or was skipped
-    leaves what it saw. ``deltas`` are the changes of the nodes that left any, by node.
+    ``after`` has the states left by the nodes in ``graph.reads[node]``; a node that failed or was skipped leaves the state
+    it saw. ``deltas`` has the changes by node, for nodes that made any.
     """
     sources = graph.dependencies[node]
     if not sources:
@@ -186,13 +186,13 @@ def final_view(
     after: Views,
     deltas: Mapping[int, Delta | None],
 ) -> View:
-    """The state that all leaves leave together, given the same as ``view_before``."""
+    """The combined state that all leaves leave, given the same arguments as ``view_before``."""
     base = graph.final_base
     return _over(_left(base, initial, after), graph, base, graph.leaves, deltas)
 
 
 def replayed(graph: Graph, initial: View, targets: Sequence[int], deltas: Mapping[int, Delta | None]) -> View:
-    """The state that some nodes leave together, from the input on: what ``view_before`` and ``final_view`` cut short."""
+    """The combined state that some nodes leave, replayed from the input; ``view_before`` and ``final_view`` take shortcuts."""
     return _over(initial, graph, INITIAL, targets, deltas)
 
 
@@ -204,5 +204,5 @@ def _over(
 
 
 def _left(node: int, initial: View, after: Views) -> View:
-    # The engine keeps the state of each node that is still to be read, and of no other.
+    # The engine keeps a node's state only while somebody is still to read it.
     return initial if node == INITIAL else cast("View", after[node])

@@ -228,7 +228,7 @@ class Steering:
                 execution_id=execution_id,
                 status="Pending",
             )
-        return Graph.thawed(self._store.read_structures([structure])[structure])
+        return Graph.from_json(self._store.read_structures([structure])[structure])
 
     def _checked(self, execution_id: Any) -> str:
         """An id, or an error if it is not a text that could be one."""

@@ -69,7 +69,7 @@ class Store(Protocol):
     def leave(self) -> None:
         """Remove the runner; it must own nothing."""
 
-    def forsake(self) -> None:
+    def drop_liveness_lock(self) -> None:
         """Stop proving that this runner lives: whoever looks next takes over what it owns."""
 
     def other_runners(self) -> list[RunnerRow]:
@@ -129,7 +129,7 @@ class Store(Protocol):
     ) -> None:
         """Give up executions of an owner, this runner or a dead one, and enter which of their attempts are suspects."""
 
-    def bury(self, runner: str) -> None:
+    def remove_dead(self, runner: str) -> None:
         """Remove a dead runner that owns nothing any more."""
 
     def waiting_structures(self) -> list[tuple[str, str]]:

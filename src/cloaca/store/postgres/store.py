@@ -101,7 +101,7 @@ class PostgresStore(PostgresReader):
     # -- the runner's row ------------------------------------------------------------------------------------------
 
     def join(self, runner: str, now: float) -> None:
-        self.forsake()
+        self.drop_liveness_lock()
         self._runner, self._epoch, self._turn, self._unsure = runner, 0, 0, False
         key = None if self._is_pooled else self._lock_key(runner)
         with self._answered() as db:
@@ -117,9 +117,9 @@ class PostgresStore(PostgresReader):
     def leave(self) -> None:
         with self._answered() as db:
             self._leave(db, self._runner)
-        self.forsake()
+        self.drop_liveness_lock()
 
-    def forsake(self) -> None:
+    def drop_liveness_lock(self) -> None:
         if self._proven and self._db is not None:
             with contextlib.suppress(psycopg.Error):
                 self._db.execute("select pg_advisory_unlock(%s)", (self._lock_key(self._proven),))
@@ -233,7 +233,7 @@ class PostgresStore(PostgresReader):
 
         self._turn_of(write)
 
-    def bury(self, runner: str) -> None:
+    def remove_dead(self, runner: str) -> None:
         self._turn_of(lambda db: self._leave(db, runner))
 
     def _leave(self, db: Connection, runner: str) -> None:
@@ -422,5 +422,5 @@ class PostgresStore(PostgresReader):
         with self._reading:
             self._closed = True
             self._close_reader()
-        self.forsake()
+        self.drop_liveness_lock()
         self._disconnect()

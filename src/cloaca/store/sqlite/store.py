@@ -98,7 +98,7 @@ class SqliteStore(Queries):
     # -- the runner's row ------------------------------------------------------------------------------------------
 
     def join(self, runner: str, now: float) -> None:
-        self.forsake()
+        self.drop_liveness_lock()
         self._runner, self._epoch, self._turn, self._unsure = runner, 0, 0, False
         if self._locks:
             self._locks.hold(runner)
@@ -111,9 +111,9 @@ class SqliteStore(Queries):
 
     def leave(self) -> None:
         self._write(lambda db: _leave(db, self._runner))
-        self.forsake()
+        self.drop_liveness_lock()
 
-    def forsake(self) -> None:
+    def drop_liveness_lock(self) -> None:
         if self._runner and self._locks:
             self._locks.drop(self._runner)
 
@@ -204,7 +204,7 @@ class SqliteStore(Queries):
 
         self._turn_of(write)
 
-    def bury(self, runner: str) -> None:
+    def remove_dead(self, runner: str) -> None:
         self._turn_of(lambda db: _leave(db, runner))
         if self._locks:
             self._locks.drop(runner)
@@ -443,7 +443,7 @@ class SqliteStore(Queries):
             self._db = None
 
     def close(self) -> None:
-        self.forsake()
+        self.drop_liveness_lock()
         with self._writing:
             # Who enters something all the same opens them again.
             vars(self).pop("_gate", None)
