@@ -24,7 +24,8 @@ CloacaException
     ├── InvalidDatabaseUrl        (ValueError)
     ├── ConnectionError           (builtins.ConnectionError)
     ├── MigrationError
-    └── SchemaError               (ValueError)
+    ├── SchemaError               (ValueError)
+    └── StartUnknownError         (TimeoutError)
 
 TaskInterrupted                   (BaseException: ``except Exception`` in a body does not catch it)
 ├── LeaseLost
@@ -54,6 +55,7 @@ __all__ = [
     "RunnerError",
     "ScheduleError",
     "SchemaError",
+    "StartUnknownError",
     "TaskError",
     "TaskExecutionError",
     "TaskInterrupted",
@@ -237,6 +239,13 @@ class MigrationError(DatabaseError):
 
 class SchemaError(DatabaseError, ValueError):
     """A schema, or the tenant it belongs to, is not valid or cannot be set up. The message never contains a password."""
+
+
+class StartUnknownError(DatabaseError, TimeoutError):
+    """The database was lost while an execution was being started, and has not said since whether it was.
+
+    It may have been started, or still be once the database is back. Starting it again is safe under an idempotency key.
+    """
 
 
 class TaskInterrupted(BaseException):

@@ -3,7 +3,7 @@
 import pytest
 
 from cloaca.engine.events import Stop
-from cloaca.errors import DatabaseError, RunnerError
+from cloaca.errors import DatabaseError, RunnerError, StartUnknownError
 from cloaca.model.execution import Failure
 from cloaca.store.rows import Existing
 from tests.engine.bench import chain, workflow
@@ -55,6 +55,33 @@ def test_a_start_in_doubt_is_not_refused_because_it_may_come_back(bench):
     hand.turn()
     assert answers == [{}]
     assert bench.execution(executions[0]) is not None
+
+
+def test_nobody_waits_for_ever_for_a_start_in_doubt_and_it_still_happens_once(bench):
+    hand = bench.hand()
+    executions, answers = hand.ask(chain("a"))
+    told = []
+    hand.core.completions.wait(executions[0], told.append)
+    later = []
+
+    def is_away(_):
+        if not answers:
+            bench.fail("silent")
+            later.append(hand.ask(chain("a"))[1])
+
+    bench.paused = is_away
+    began = bench.clock.monotonic()
+    bench.fail("lost_undone")
+    hand.turn()
+    assert bench.clock.monotonic() - began == pytest.approx(30, abs=2)
+    assert [type(answer) for answer in answers + told] == [StartUnknownError] * 2
+    assert "may have been started" in str(answers[0])
+    hand.run()
+    assert bench.execution(executions[0]).status == "Completed"
+    assert {str(answer) for [answer] in later} == {
+        "the execution was not started: the database was lost 30 s ago; start it again once it is back"
+    }
+    assert len(bench.database.rows("select id from cloaca_executions")) == 1
 
 
 @pytest.mark.parametrize("fault", ["full", "locked"])

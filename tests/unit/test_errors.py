@@ -35,6 +35,7 @@ BASES = {
     "ConnectionError": ("DatabaseError", builtins.ConnectionError),
     "MigrationError": ("DatabaseError",),
     "SchemaError": ("DatabaseError", ValueError),
+    "StartUnknownError": ("DatabaseError", TimeoutError),
     "ScheduleError": ("CloacaException", ValueError),
     "ExecutionStateError": ("WorkflowError", ValueError),
     "TaskInterrupted": (BaseException,),

@@ -16,7 +16,7 @@ from cloaca.engine.rollback import roll_back
 from cloaca.engine.steering import Steering
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
-from cloaca.errors import DatabaseError, RunnerError
+from cloaca.errors import DatabaseError, RunnerError, StartUnknownError
 from cloaca.model.execution import Failure
 from cloaca.model.states import TaskStatus
 from cloaca.store.rows import Batch, Existing
@@ -25,6 +25,9 @@ from cloaca.store.signals import CommitUnknown, Fenced, RowRefused, RunnerLost, 
 logger = logging.getLogger("cloaca.engine")
 
 PAUSES = (0.01, 0.05, 0.2, 1.0)
+
+PATIENCE_SECONDS = 30
+"""How long a start waits while the database does not say what became of it."""
 
 
 class Committer:
@@ -45,12 +48,14 @@ class Committer:
         self._pause = pause
         self._doubted = False
         """Whether the reply to a commit of this turn was lost: its starts may be committed, so they are not refused."""
+        self._patient_until = 0.0
         self.losers: dict[str, Existing] = {}
         """Of the last turn: starts whose idempotency key already belonged to an earlier execution."""
 
     def commit(self, turn: Turn) -> None:
         """Commit the rows of a turn, and remove from it what could not be committed."""
         self.losers, self._doubted = {}, False
+        self._patient_until = self._core.clock.monotonic() + PATIENCE_SECONDS
         try:
             self._commit_whole(turn)
         except RunnerLost:
@@ -79,30 +84,31 @@ class Committer:
     def _commit_or_lose(self, turn: Turn, batch: Batch) -> bool:
         """Try to commit a batch; false if nothing was written because part of it was based on outdated state."""
         try:
-            self.losers |= self._once(batch)
+            self.losers |= self._once(turn, batch)
         except Fenced as fenced:
             self._lose(turn, fenced.executions)
             return False
         return True
 
-    def _once(self, batch: Batch) -> dict[str, Existing]:
+    def _once(self, turn: Turn, batch: Batch) -> dict[str, Existing]:
         """Commit a batch once. If the reply is lost, find out what happened before doing anything else."""
         try:
             return self._core.store.commit(batch)
         except CommitUnknown as unknown:
             logger.warning("the reply to a commit was lost, finding out what became of it: %s", unknown)
         self._doubted = True
-        return self._until_known(batch)
+        return self._until_known(turn, batch)
 
-    def _until_known(self, batch: Batch) -> dict[str, Existing]:
+    def _until_known(self, turn: Turn, batch: Batch) -> dict[str, Existing]:
         """Find out whether a batch was committed, and retry the same rows if it was not, until the answer is known.
 
-        Nothing is refused meanwhile: after a crash, the database may still contain what it reported as failed.
+        None of its starts is refused meanwhile: after a crash, the database may still contain what it reported as failed.
         """
         store, tries, happened = self._core.store, 0, False
         while True:
             self._pause(PAUSES[min(tries, 3)])
             self._set_messages_aside()
+            self._keep_no_start_waiting(turn)
             tries += 1
             try:
                 happened = happened or store.was_committed()
@@ -123,6 +129,7 @@ class Committer:
         elif turn.batch:
             self._pause(PAUSES[min(tries, 3)])
             self._set_messages_aside(refusing=refusing)
+            self._keep_no_start_waiting(turn)
 
     def _must_leave(self, tries: int) -> bool:
         """Whether the runner is stopping and the database has had its retries."""
@@ -151,6 +158,26 @@ class Committer:
                     self._core.set_aside.append(message)
         except queue.Empty:
             pass
+
+    def _keep_no_start_waiting(self, turn: Turn) -> None:
+        """Answer all who wait for a start once they have waited long enough. The turn itself goes on being retried."""
+        if self._core.clock.monotonic() < self._patient_until:
+            return
+        unknown = StartUnknownError(
+            f"the database was lost during the start, {PATIENCE_SECONDS} s ago: the execution may have been started, or "
+            "may be once the database is back; with an idempotency key it is safe to start it again"
+        )
+        for request in turn.starting:
+            self._core.answer_with(request, unknown)
+        refused = DatabaseError(
+            f"the execution was not started: the database was lost {PATIENCE_SECONDS} s ago; start it again once it is back"
+        )
+        messages, self._core.set_aside = self._core.set_aside, []
+        for message in messages:
+            if isinstance(message, StartRequest):
+                self._core.refuse(message, refused)
+            else:
+                self._core.set_aside.append(message)
 
     def _refuse_starts(self, turn: Turn, error: BaseException) -> None:
         starting = turn.starting
@@ -227,9 +254,10 @@ class Committer:
         self._core.set_aside.extend(turn.starting)
         turn.clear()
         self._suspects.forget()
-        self._join_again()
+        self._patient_until = self._core.clock.monotonic() + PATIENCE_SECONDS
+        self._join_again(turn)
 
-    def _join_again(self) -> None:
+    def _join_again(self, turn: Turn) -> None:
         tries, joined = 0, False
         while not joined and not self._must_leave(tries):
             try:
@@ -239,6 +267,7 @@ class Committer:
                 logger.warning("cannot join the database yet, retrying: %s", error)
                 self._pause(PAUSES[min(tries, 3)])
                 self._set_messages_aside()
+                self._keep_no_start_waiting(turn)
                 tries += 1
 
 

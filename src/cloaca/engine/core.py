@@ -192,14 +192,21 @@ class Core:
         """Report that none of these executions was started, and forget them."""
         for new in request.executions:
             self.live.pop(new.id, None)
+        self.answer_with(request, error)
+
+    def answer_with(self, request: StartRequest, error: BaseException) -> None:
+        """Report to all who wait for these executions that they cannot be waited for."""
+        for new in request.executions:
             self.completions.fail(new.id, error)
         self.answer(request, error)
 
     def answer(self, request: StartRequest, answer: dict[str, Existing] | BaseException) -> None:
         """Answer a request. The caller may be gone by now, for example with an event loop that was closed."""
-        if request.answer:
+        if deliver := request.answer:
+            # A request that is in doubt is answered before its turn is over.
+            request.answer = None
             try:
-                request.answer(answer)
+                deliver(answer)
             except Exception:
                 logger.exception(
                     "the answer to a start of workflow %r could not be delivered", request.workflow.name
