@@ -1,6 +1,9 @@
 """Steering while processes die, databases cannot be read, and nobody is told."""
 
+import pytest
+
 from cloaca.engine.events import Steered
+from cloaca.model.steering import check_deletable
 from tests.engine.bench import chain, workflow
 from tests.steering.scenes import VERBS
 
@@ -210,3 +213,26 @@ def test_what_was_noted_for_a_runner_goes_with_it(bench):
     bench.crash(two)
     bench.hand().take_over()
     assert bench.database.rows("select * from cloaca_steered") == []
+
+
+@pytest.mark.parametrize("how", ["deleted", "pruned", "pruned in parts"])
+def test_a_runner_hears_of_what_was_cancelled_and_removed_before_it_looked(bench, how):
+    hand, table = bench.hand(), bench.observer.steering
+    execution = hand.start(chain("a", "b"))
+    job = hand.begin()
+    bench.clock.move(2)
+    hand.turn()
+    # From here on the runner has nothing to write until the body ends.
+    assert bench.attempts(execution) == [("a", 1, "Running")]
+    steer(bench, "cancel", execution)
+    if how == "deleted":
+        assert table.delete(execution, check_deletable)
+    else:
+        (row,) = table.oldest(after=0, limit=10)
+        assert table.remove([row], is_large="parts" in how) == [execution]
+    bench.clock.move(2)
+    hand.turn()
+    hand.turn()
+    assert job.cancelled
+    assert hand.core.live == {}
+    assert bench.database.rows("select * from cloaca_steered where runner <> ''") == []

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import cloaca
+from tests.store.steps import until
 from tests.world import SOON, environment, spawn
 
 WORKER = """
@@ -70,6 +71,23 @@ def test_a_body_in_another_process_is_told_of_a_cancel(worker, client, database_
     assert steer(database_url, "cancel", handle.execution_id) == "Cancelled"
     assert worker.stdout.readline() == "ExecutionCancelled\n"
     assert handle.result(SOON).status == "Cancelled"
+
+
+def test_a_body_in_another_process_is_told_of_a_cancel_although_the_execution_is_deleted_at_once(
+    worker, client
+):
+    handle = client.start("held")
+    assert worker.stdout.readline() == "runs\n"
+    # From then on its runner has nothing to write until the body ends.
+    until(
+        lambda: (
+            "Running" in [task.status for task in client.get_execution(handle.execution_id).tasks.values()]
+        ),
+        "it is noted",
+    )
+    handle.cancel()
+    handle.delete()
+    assert worker.stdout.readline() == "ExecutionCancelled\n"
 
 
 def test_another_process_keeps_what_it_ran_during_a_pause_and_goes_on_afterwards(

@@ -154,7 +154,8 @@ class SteeringTable(ABC):
         return self._in_transaction(work)
 
     def _remove(self, run: Run, executions: Sequence[str]) -> None:
-        for name in ("delete_attempts", "delete_events", "delete_steered", "delete_executions"):
+        # What is noted for a runner stays until it has seen it: it may run bodies of what was cancelled just before.
+        for name in ("delete_attempts", "delete_events", "delete_executions"):
             run(name, (self._list(executions),))
 
     def standings(self, executions: Sequence[str]) -> dict[str, Standing]:
@@ -209,7 +210,7 @@ class SteeringTable(ABC):
         def work(run: Run) -> list[str]:
             ended = self._still_ended(run, rows)
             if ended and is_large:
-                for name in ("delete_events", "delete_steered", "delete_executions"):
+                for name in ("delete_events", "delete_executions"):
                     run(name, (self._list(ended),))
                 for execution in ended:
                     run("note_steered", (PRUNED, execution))

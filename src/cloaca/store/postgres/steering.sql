@@ -77,10 +77,6 @@ delete from cloaca.events where execution_id = any(%s::text[]);
 -- name: delete_executions
 delete from cloaca.executions where id = any(%s::text[]);
 
--- name: delete_steered
--- Not what pruning has noted for itself, under no runner's name. The table is as small as what is steered in this moment.
-delete from cloaca.steered where execution_id = any(%s::text[]) and runner <> '';
-
 -- name: list_oldest
 -- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
 select seq, id, created_at, finished_at, idempotency_key from cloaca.executions where seq > %s order by seq limit %s;

@@ -71,10 +71,6 @@ delete from cloaca_events where execution_id in (select value from json_each(?))
 -- name: delete_executions
 delete from cloaca_executions where id in (select value from json_each(?));
 
--- name: delete_steered
--- Not what pruning has noted for itself, under no runner's name. The table is as small as what is steered in this moment.
-delete from cloaca_steered where execution_id in (select value from json_each(?)) and runner <> '';
-
 -- name: list_oldest
 -- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
 select seq, id, created_at, finished_at, idempotency_key from cloaca_executions where seq > ? order by seq limit ?;
