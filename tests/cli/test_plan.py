@@ -1,6 +1,9 @@
 """``cloaca plan``: what a deploy would mean."""
 
 import json
+import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -71,7 +74,7 @@ def test_what_would_wait_is_told_and_is_exit_code_2(shop):
         (["absent.py"], "there is no file absent.py"),
         (
             ["old.py", "--db", "sqlite:///empty.db"],
-            "empty.db: no such table: cloaca_executions: a runner or client",
+            "empty.db has no tables of cloaca: check --db, or make them: cloaca migrate --db sqlite:///empty.db",
         ),
         ([], "Missing argument"),
     ],
@@ -82,6 +85,25 @@ def test_what_cannot_be_compared_is_refused(shop, arguments, message):
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "delete from cloaca_migrations where version > 1",
+            r"have version 1, and this release needs \d+: once no",
+        ),
+        (
+            "insert into cloaca_migrations values (99, '')",
+            r"have version 99, and this release knows \d+: upgrade",
+        ),
+    ],
+)
+def test_tables_of_another_release_are_no_ground_to_say_that_nothing_would_wait(shop, change, said):
+    with closing(sqlite3.connect(shop.path / "cloaca.db")) as db, db:
+        db.execute(change)
+    assert re.search(said, shop.refused("plan", "old.py"))
 
 
 def test_nothing_is_changed(shop):

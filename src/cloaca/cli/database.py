@@ -62,17 +62,26 @@ def asking(url: str) -> Iterator[Client]:
         url, why="nothing of it is left when the command that made it has ended: name a file or a server"
     )
     check_exists(url)
-    _check_tables(url)
+    check_tables(url)
     with Client(url) as client:
         yield client
 
 
-def _check_tables(url: str) -> None:
+def check_tables(url: str) -> None:
+    """Refuse tables that this release cannot read.
+
+    Raises:
+        Refused: There are none, or they are of an older or a newer release.
+    """
     with closing(inspection_of(url)) as inspection:
         version, needed = inspection.tables_version(), inspection.known_version
     if not version:
         raise Refused(
             f"{without_password(url)} has no tables of cloaca: check --db, or make them: {command_for(url, 'migrate')}"
+        )
+    if version > needed:
+        raise Refused(
+            f"the tables of {without_password(url)} have version {version}, and this release knows {needed}: upgrade pycloaca"
         )
     if version < needed:
         raise Refused(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
 
 import click
 
-from cloaca.cli.database import check_exists, check_kept, database_option
+from cloaca.cli.database import check_exists, check_kept, check_tables, database_option
 from cloaca.cli.documents import print_document
-from cloaca.cli.exits import COMPLETED, REFUSED, Refused
+from cloaca.cli.exits import COMPLETED, REFUSED
 from cloaca.cli.loading import load_all
 from cloaca.cli.options import json_option
 from cloaca.cli.output import kept_stdout
 from cloaca.cli.wording import counted, printable
-from cloaca.errors import DatabaseError
 from cloaca.insights.service import Insights
 from cloaca.insights.upgrade import TaskPlan, UpgradePlan, WorkflowPlan
 from cloaca.runner.stores import store_of
@@ -58,6 +58,7 @@ def plan(
     """
     check_kept(url, why="it has no executions before it is made: name a file or a server")
     check_exists(url)
+    check_tables(url)
     with kept_stdout() as stream:
         found = _found(targets, url, on_version_change)
         if as_object:
@@ -72,14 +73,8 @@ def plan(
 def _found(targets: tuple[str, ...], url: str, on_version_change: str) -> UpgradePlan:
     workflows = Workflows()
     given = {name: workflow for name in load_all(targets) if (workflow := workflows.find(name))}
-    store = store_of(url)
-    try:
+    with closing(store_of(url)) as store:
         return Insights(store).plan(given, on_version_change=on_version_change)
-    except DatabaseError as error:
-        hint = "a runner or client of this release brings tables up to date that are missing or older"
-        raise Refused(f"{error}: {hint}") from error
-    finally:
-        store.close()
 
 
 def _lines(found: UpgradePlan) -> Iterator[str]:
