@@ -2,7 +2,7 @@
 
 import math
 
-from cloaca.engine.pruning import BATCH_ATTEMPTS, BATCH_EXECUTIONS, batches
+from cloaca.engine.pruning import BATCH_ATTEMPTS, BATCH_EXECUTIONS, batches, rest_after
 from cloaca.model.retention import Rule
 from cloaca.store.rows import BEHIND_ALL
 from cloaca.store.steering import OldRow
@@ -53,3 +53,8 @@ def test_one_that_is_much_work_is_alone():
     rows = [row(seq) for seq in range(3)]
     cut = list(batches(rows, {"e0": 1, "e1": BATCH_ATTEMPTS + 1, "e2": 1}))
     assert [[one.id for one in batch] for batch in cut] == [["e0"], ["e1"], ["e2"]]
+
+
+def test_pruning_leaves_most_of_the_time_to_others_and_does_not_stand_still_after_a_wait_for_a_lock():
+    assert [rest_after(seconds) for seconds in (0.0, 0.002, 0.05)] == [0.001, 0.02, 0.5]
+    assert rest_after(5.0) == 1.0

@@ -21,7 +21,8 @@ BATCH_EXECUTIONS, BATCH_ATTEMPTS = 20, 100
 REST = 10
 """After each step, the pause that leaves the database to turns is this many times as long as the step took."""
 
-LEAST_REST_SECONDS = 0.001
+LEAST_REST_SECONDS, MOST_REST_SECONDS = 0.001, 1.0
+"""A step of so little work that takes longer than a tenth of a second has waited for a lock, and has held nobody up."""
 
 COUNTED = 5_000
 """How many of the newest executions are counted at a time."""
@@ -130,8 +131,13 @@ class Pruning:
         """Leave the database to turns for a while."""
         took = time.monotonic() - self._began
         if not self._dry_run:
-            self._stopped.wait(max(LEAST_REST_SECONDS, REST * took))
+            self._stopped.wait(rest_after(took))
         self._began = time.monotonic()
+
+
+def rest_after(seconds: float) -> float:
+    """How long to leave the database to turns after a step that took so long."""
+    return min(MOST_REST_SECONDS, max(LEAST_REST_SECONDS, REST * seconds))
 
 
 def batches(rows: Sequence[OldRow], counts: dict[str, int]) -> Iterator[list[OldRow]]:
