@@ -1,4 +1,4 @@
-"""What can be asked of a database beside its contents: whether it is well, and what stands in whose way."""
+"""Diagnosing a database: whether it is healthy, and what is blocking whom."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class Holder(NamedTuple):
-    """Somebody who holds up others: who it is, what with, for how many seconds as far as that is known, how to end it."""
+    """Someone who blocks others: who, with what, for how many seconds if that is known, and how to end it."""
 
     who: str
     what: str
@@ -15,7 +15,7 @@ class Holder(NamedTuple):
 
 
 class WaitingRow(NamedTuple):
-    """Open executions of a workflow that nobody owns; ``runs`` if somebody owns others of it."""
+    """Unfinished executions of a workflow without an owner; ``runs`` if others of that workflow have one."""
 
     workflow: str
     executions: int
@@ -24,7 +24,7 @@ class WaitingRow(NamedTuple):
 
 
 class SuspectedRow(NamedTuple):
-    """A task that may have brought its process down, of an execution that has not ended."""
+    """A task of an unfinished execution that may have crashed its process."""
 
     execution: str
     workflow: str
@@ -33,7 +33,7 @@ class SuspectedRow(NamedTuple):
 
 
 class StartedRow(NamedTuple):
-    """An execution: when it was created, by the clock of whoever did, and first claimed, by that of the runner."""
+    """An execution: when it was created, by its creator's clock, and first claimed, by the runner's clock."""
 
     execution: str
     created_at: float
@@ -41,7 +41,7 @@ class StartedRow(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """Something wrong with how the database is stored, and what to do."""
+    """A problem with the database's storage, and what to do about it."""
 
     check: str
     what: str
@@ -49,40 +49,40 @@ class Damage(NamedTuple):
 
 
 class Inspection(Protocol):
-    """One database, looked at as it is: nothing is made, and nothing is changed.
+    """Looks at one database as it is; creates and changes nothing.
 
-    Every method raises ``DatabaseError`` where the database cannot be read.
+    Every method raises ``DatabaseError`` if the database cannot be read.
     """
 
     known_version: int
     """The version of the tables that this release needs."""
 
     def server(self) -> str:
-        """What the database is, and its version."""
+        """The name and version of the database."""
 
     def tables_version(self) -> int:
-        """The version of the tables; 0 where there are none."""
+        """The version of the tables; 0 if there are none."""
 
     def clock(self) -> float | None:
-        """Wall seconds on the server; ``None`` where it is this host."""
+        """Wall-clock seconds on the server; ``None`` if it is this host."""
 
     def holders(self, *, patience: float) -> list[Holder]:
-        """Who has held others up for so many seconds."""
+        """Who has blocked others for this many seconds."""
 
     def damages(self, *, thorough: bool) -> list[Damage]:
-        """What is wrong with the storage; where that takes reading all of it, only if it is to be thorough."""
+        """Problems with the storage; checks that read all of it are made only if ``thorough``."""
 
     def owned(self) -> dict[str, int]:
-        """How many open executions each runner owns."""
+        """How many unfinished executions each runner owns."""
 
     def waiting(self) -> list[WaitingRow]:
-        """What open executions nobody owns, by workflow."""
+        """Unfinished executions without an owner, by workflow."""
 
     def suspected(self, *, limit: int) -> list[SuspectedRow]:
-        """Tasks that may have brought their processes down."""
+        """Tasks that may have crashed their processes."""
 
     def newest(self, *, limit: int) -> list[StartedRow]:
-        """The executions that were entered last, latest first."""
+        """The executions that were stored last, latest first."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,4 +1,4 @@
-"""Pages of executions: which statement serves which filters, the same in every dialect."""
+"""Pages of executions: which statement serves which filters, in every dialect."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Read = Callable[[str, Sequence[Any]], list[Any]]
 def page_of(
     read: Read, *, workflow: str | None, status: str | None, after: str | None, limit: int, statuses: Any
 ) -> list[ExecutionRow]:
-    """Executions, newest first, those before ``after``.
+    """Executions, newest first, those older than ``after``.
 
     Args:
-        statuses: All there are, as the dialect binds them.
+        statuses: All statuses, as the dialect binds them.
     """
     before = _place_of(read, after)
     match workflow, status:
@@ -33,7 +33,7 @@ def page_of(
 
 
 def _place_of(read: Read, execution: str | None) -> int:
-    """Before which place in the order of starts a page ends that comes after an execution; 0 where there is none."""
+    """The position in start order before which the page after an execution ends; 0 if there is no such execution."""
     if execution is None:
         return BEHIND_ALL
     rows = read("find_place", (execution,))

@@ -1,4 +1,4 @@
-"""Secrets of database URLs: what is shown of a URL, and of a driver's error that may quote a part of one."""
+"""Hiding secrets: those in database URLs, and in driver errors that may quote parts of one."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 _CREDENTIALS = re.compile(r"(?<=:)(?!//).*@", re.DOTALL)
-"""Of ``user:password@host``, whatever is wrong with it: up to the last ``@``, since a password may hold one."""
+"""In ``user:password@host``, even if malformed: up to the last ``@``, since a password may contain one."""
 
 _NO_PORT = re.compile(r"(://[^/?@:\[]+:)(?!\d+(?:[/?,]|$)|[^/?]*@)[^/?]*")
-"""What stands where a port would, and is none, of a URL that lacks its host."""
+"""Something in place of a port that is not one, in a URL without a host."""
 
 _OPTION = re.compile(r"([?&])([^=&]*)=([^&]*)")
 _SECRET_NAME = re.compile(r"(?i)pass|pwd|secret|token")
 _SETTING = re.compile(
     r"(?i)((?:^|[?&\s])[^?&=:\s]*(?:pass|pwd|secret|token)[^?&=:\s]*\s*[=:]\s*)[^&]*", re.DOTALL
 )
-"""``password=...`` as in a connection string of libpq, to its end."""
+"""``password=...`` as in a libpq connection string, to its end."""
 
 
 def masked(url: str) -> str:
-    """The URL, or what was meant to be one, without what may be a password.
+    """The URL, or what was meant as one, without anything that may be a password.
 
     >>> masked("postgresql://ada:secret@db/app?sslpassword=secret&sslmode=require")
     'postgresql://ada:***@db/app?sslpassword=***&sslmode=require'
@@ -37,7 +37,7 @@ def _masked_option(option: re.Match[str]) -> str:
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:
-    """The text without these secrets, as they are or as a URL, a connection string or Python would write them."""
+    """The text without these secrets, in any form that URLs, connection strings or Python would give them."""
     forms = {form for secret in secrets for form in _forms(secret)}
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, "***")

@@ -1,4 +1,4 @@
-"""The queries that are the same in every dialect: a named statement, and the rows made of its answer."""
+"""The queries that are the same in every dialect: a named statement, and rows made from its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes into a store and comes out of it, the same for every database."""
+"""The rows that go into a store and come out of it, the same for every database."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cloaca.model.states import EventKind, Status
 
 
 def unowned(row: StartRow) -> StartRow:
-    """The start for whoever claims it."""
+    """The same start without an owner, to be claimed by any runner."""
     return row._replace(status=Status.PENDING.value, owner=None, fence=0, started_at=None)
 
 
 BEHIND_ALL = 2**63 - 1
-"""More than any place in the order of starts."""
+"""A position in start order after all others."""
 
 
 class Structure(NamedTuple):
@@ -42,7 +42,7 @@ class StartRow(NamedTuple):
 
 
 class RunningRow(NamedTuple):
-    """An attempt whose body runs; ``alone`` if no other body of its runner does, ``deferred`` if it waits without a slot."""
+    """A running attempt. ``alone``: nothing else runs in its runner. ``deferred``: it waits without a slot."""
 
     execution_id: str
     task: str
@@ -55,7 +55,7 @@ class RunningRow(NamedTuple):
 
 
 class SuspectRow(NamedTuple):
-    """An attempt that may have brought its process down."""
+    """An attempt that may have crashed its process."""
 
     execution_id: str
     task: str
@@ -66,7 +66,7 @@ class SuspectRow(NamedTuple):
 
 
 class RunnerRow(NamedTuple):
-    """A runner that has joined and not left; ``holds_lock`` is ``None`` where its lock would prove nothing."""
+    """A runner that has joined and not left; ``holds_lock`` is ``None`` if its lock would prove nothing."""
 
     id: str
     epoch: int
@@ -78,10 +78,10 @@ class RunnerRow(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What can be claimed: executions of a workflow that say ``stored``; they run as this structure and version.
+    """What can be claimed: executions of a workflow whose structure is ``stored``, to run as this structure and version.
 
-    Where an execution has a structure the two are the same; one that has none yet says ``""``. With ``only`` those are
-    left alone that were started under another version; it is empty for those that may run under any.
+    If an execution has a structure, the two are the same; an execution without one has ``""``. If ``only`` is set, only
+    executions that were started under that version are claimed; it is empty for those that may run under any.
     """
 
     workflow: str
@@ -92,7 +92,7 @@ class Known(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What open executions need that nobody owns; both texts are empty where the first claim chooses."""
+    """What unfinished executions without an owner need; both texts are empty if the first claim chooses."""
 
     workflow: str
     structure: str
@@ -123,7 +123,7 @@ class ExecutionRow(NamedTuple):
 
 
 class OwnedRow(NamedTuple):
-    """An open execution of some runner."""
+    """An unfinished execution of some runner."""
 
     id: str
     structure: str
@@ -149,25 +149,25 @@ class ClaimedExecution(NamedTuple):
 
 
 def released(owner: str, *, by: str) -> str:
-    """What it is called that a runner gives up what an owner has."""
+    """The kind of event to record when a runner releases executions of ``owner``."""
     return (EventKind.HANDED_OVER if owner == by else EventKind.TAKEN_OVER).value
 
 
 class Existing(NamedTuple):
-    """The execution that an idempotency key names already."""
+    """The execution that already has an idempotency key."""
 
     id: str
     input: str
 
 
 class Batch:
-    """All rows of one turn. Committing it twice is the same as committing it once."""
+    """All rows of one turn. Committing it twice has the same effect as committing it once."""
 
     __slots__ = ("finishes", "running", "settles", "starts", "structures")
 
     def __init__(self) -> None:
         self.structures: list[Structure] = []
-        """Of workflows that were not started here before."""
+        """Of workflows that have not been started here before."""
         self.starts: list[StartRow] = []
         self.settles: list[AttemptRow] = []
         self.running: list[RunningRow] = []
@@ -182,12 +182,12 @@ class Batch:
 
     @property
     def claims(self) -> set[tuple[str, str, int]]:
-        """``(execution, owner, fence)`` under which it writes."""
+        """The ``(execution, owner, fence)`` under which it writes."""
         return {(row.execution_id, row.owner, row.fence) for rows in self._written for row in rows}
 
     @property
     def executions(self) -> list[str]:
-        """Ids of the executions it writes for, each once, starts first."""
+        """The ids of the executions it writes for, each once, starts first."""
         written = [row.execution_id for rows in self._written for row in rows]
         return list(dict.fromkeys([row.id for row in self.starts] + written))
 

@@ -1,4 +1,4 @@
-"""What schedules need of every database in the same way: named statements with the same parameters."""
+"""The part of a schedule store that is the same in every dialect: named statements with the same parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cloaca.store.schedules import FiredRow, ScheduleRow
 
 
 class ScheduleTable(ABC):
-    """The part of a ``ScheduleStore`` that no dialect changes; see there for what each method promises."""
+    """Part of a ``ScheduleStore``; see there for what each method promises."""
 
     def add(self, row: ScheduleRow) -> bool:
         return self._changed("add_schedule", row)
@@ -54,7 +54,7 @@ class ScheduleTable(ABC):
 
     @staticmethod
     def _schedule(row: Sequence[Any]) -> ScheduleRow:
-        """A schedule from its row."""
+        """A schedule, given its row."""
         return ScheduleRow(*row)
 
     @abstractmethod
@@ -63,4 +63,4 @@ class ScheduleTable(ABC):
 
     @abstractmethod
     def _changed(self, name: str, parameters: Sequence[Any]) -> bool:
-        """Whether a statement has changed a row, in a transaction of its own."""
+        """Execute a statement in its own transaction; whether it has changed a row."""

@@ -1,4 +1,4 @@
-"""What scheduling needs of a database: rows of schedules and fires, and what each kind of database does with them."""
+"""What scheduling requires of a database: rows of schedules and fires, and the operations on them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple, Protocol
 from cloaca.store.rows import StartRow
 
 CRON, DECLARED, TRIGGER = "cron", "declared", "trigger"
-"""Kinds of schedules: registered by a call; declared by a trigger with ``cron=``; declared by a trigger that polls."""
+"""Kinds of schedules: registered by a call; declared by a trigger with ``cron=``; declared by a polled trigger."""
 
 
 class ScheduleRow(NamedTuple):
-    """A schedule as stored. ``name`` is an instance's or a trigger's; times are seconds since 1970, UTC."""
+    """A schedule as stored. ``name`` is that of an instance or a trigger; times are seconds since 1970, UTC."""
 
     id: str
     kind: str
@@ -38,7 +38,7 @@ class ScheduleRow(NamedTuple):
 
 
 class FireRow(NamedTuple):
-    """A fire, in the order of the statement that writes it; ``scheduled_at`` is the nominal instant, if it has one."""
+    """A fire, in the order of the statement that writes it; ``scheduled_at`` is its scheduled time, if it has one."""
 
     id: str
     schedule_id: str
@@ -49,7 +49,7 @@ class FireRow(NamedTuple):
 
 
 class FiredRow(NamedTuple):
-    """A fire as read, with what became of its execution."""
+    """A fire as read, with the state of its execution."""
 
     id: str
     schedule_id: str
@@ -62,7 +62,7 @@ class FiredRow(NamedTuple):
 
 
 class Advance(NamedTuple):
-    """What a schedule owes next, in the order of the statement that writes it."""
+    """When a schedule is due next, in the order of the statement that writes it."""
 
     next_run_at: float | None
     reckoned_at: float
@@ -72,7 +72,7 @@ class Advance(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """What is decided about schedules that are due: how they go on, and the executions that their fires start."""
+    """The decision about due schedules: when they are due next, and the executions that their fires start."""
 
     advances: list[Advance]
     fires: list[FireRow]
@@ -81,7 +81,7 @@ class Firing:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """How many schedules were looked at, and how many executions were started."""
+    """How many schedules were handled, and how many executions were started."""
 
     schedules: int
     executions: int
@@ -89,7 +89,7 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class TriggerFire:
-    """What a poll asks for. ``is_alone``: only if no execution of the same context is active."""
+    """The result of a poll. ``is_alone``: only if no execution with the same context is unfinished."""
 
     fire: FireRow
     start: StartRow
@@ -97,20 +97,20 @@ class TriggerFire:
 
 
 Decide = Callable[[Sequence[ScheduleRow]], Firing]
-"""May be called again with the same rows, where a connection is lost; what it decided before was not written then."""
+"""May be called again with the same rows after a lost connection; nothing of its earlier decision was written then."""
 
 
 class ScheduleStore(Protocol):
-    """The schedules of one database; every method may be called from any thread and raises ``DatabaseError``.
+    """The schedules of one database. Every method may be called from any thread, and raises ``DatabaseError``.
 
-    A fire and its execution's start are one transaction, and a nominal instant that has fired before starts nothing.
+    A fire and its execution's start are one transaction, and a scheduled time that has fired starts nothing again.
     """
 
     def add(self, row: ScheduleRow) -> bool:
-        """Enter a schedule; false if its name is taken."""
+        """Store a schedule; false if its name is taken."""
 
     def declare(self, row: ScheduleRow) -> None:
-        """Enter what code declares, or bring it up to date."""
+        """Store what code declares, or update it."""
 
     def find(self, schedule: str) -> ScheduleRow | None:
         """A schedule by id."""
@@ -119,25 +119,25 @@ class ScheduleStore(Protocol):
         """A trigger by name."""
 
     def list_cron(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
-        """What fires by the clock, in the order of registration."""
+        """The cron schedules, in the order of registration."""
 
     def list_triggers(self, *, enabled_only: bool, limit: int, offset: int) -> list[ScheduleRow]:
-        """What code has declared, in the order of registration."""
+        """The triggers declared by code, in the order of registration."""
 
     def change(self, row: ScheduleRow) -> bool:
-        """Write expression, zone, policy and next instant; false if there is no such schedule."""
+        """Write expression, time zone, policy and next time; false if there is no such schedule."""
 
     def enable(self, schedule: str, *, enabled: bool, next_run_at: float | None, now: float) -> bool:
-        """Switch a schedule on or off; false if there is no such schedule."""
+        """Enable or disable a schedule; false if there is no such schedule."""
 
     def remove(self, schedule: str) -> bool:
-        """Remove a schedule; its fires stay. False if there is no such schedule."""
+        """Delete a schedule but keep its fires; false if there is no such schedule."""
 
     def fires(self, schedule: str, *, limit: int, offset: int) -> list[FiredRow]:
-        """What a schedule has fired, latest first."""
+        """The fires of a schedule, latest first."""
 
     def count_fires(self, since: float) -> tuple[int, int, int]:
-        """Fires by the clock since then: all, those whose execution has completed, those without an execution."""
+        """Fires of cron schedules since then: all, those with a completed execution, those without an execution."""
 
     # -- firing by the clock -----------------------------------------------------------------------------------------
 
@@ -145,31 +145,31 @@ class ScheduleStore(Protocol):
         """Whether there is any schedule."""
 
     def next_due(self, needs: Sequence[str], *, but: Sequence[str]) -> float | None:
-        """When the first schedule is due that can be fired here, those named left out."""
+        """When the first schedule that can be fired here is due, leaving out those named."""
 
     def any_ahead(self, until: float) -> bool:
-        """Whether a schedule was reckoned after this moment: the clock was set back since."""
+        """Whether a schedule was last computed at a later time than this: the clock has been set back since."""
 
     def fire_due(
         self, now: float, needs: Sequence[str], *, but: Sequence[str], limit: int, decide: Decide
     ) -> Fired:
-        """Take schedules that are due and that nobody else is firing, and write what is decided about them."""
+        """Take due schedules that nobody else is firing, and write the decision about them."""
 
     def reckon_ahead(self, until: float, *, but: Sequence[str], limit: int, decide: Decide) -> int:
-        """Take schedules that were reckoned after this moment, and write how they go on; how many there were."""
+        """Take schedules that were last computed at a later time than this, and write when they are due; returns their number."""
 
     # -- polling -----------------------------------------------------------------------------------------------------
 
     def claim_triggers(self, runner: str, needs: Sequence[str]) -> list[ScheduleRow]:
-        """Own the triggers that can be polled here and that no living runner owns; all that this one owns."""
+        """Own the triggers that can be polled here and have no living owner; returns all that this runner owns."""
 
     def note_poll(self, row: ScheduleRow, *, now: float, next_at: float, fire: TriggerFire | None) -> str:
-        """Enter a poll and what it fires, as ``row.owner``.
+        """Store a poll and what it fires, as ``row.owner``.
 
         Returns:
-            ``"polled"`` where it fires nothing, ``"fired"``, ``"active"`` where an execution of the same context keeps
-            it from that; ``"lost"`` where the trigger has another owner by now, and nothing was written.
+            ``"polled"`` if it fires nothing; ``"fired"``; ``"active"`` if an unfinished execution with the same context
+            prevents it; ``"lost"`` if the trigger now has another owner, in which case nothing was written.
         """
 
     def release_triggers(self, runner: str) -> None:
-        """Give up what this runner owns."""
+        """Release everything that this runner owns."""

@@ -1,4 +1,4 @@
-"""How a commit can fail to be one. None of these reaches a user; the engine answers each."""
+"""The ways in which a commit can fail. The engine handles each of them; none reaches a user."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from cloaca.errors import DatabaseError
 
 
 class CommitUnknown(Exception):  # noqa: N818 - it is a state of knowledge, not an error
-    """The commit was asked for and its answer was lost or was an I/O error: it may have happened."""
+    """The reply to a commit was lost, or was an I/O error: it may have happened."""
 
 
 class RunnerLost(Exception):  # noqa: N818
-    """This runner was declared dead: nothing it owned is its own any more."""
+    """This runner was declared dead, and no longer owns anything."""
 
 
 def check_joined(runner: str, epoch: int, rows: Iterable[Sequence[Any]]) -> None:
-    """See whether a runner, if there is one, is still among all that have joined, each an id and an epoch.
+    """Check that a runner, if there is one, is still among those that have joined, given as pairs of id and epoch.
 
     Raises:
         RunnerLost: It is not.
@@ -27,7 +27,7 @@ def check_joined(runner: str, epoch: int, rows: Iterable[Sequence[Any]]) -> None
 
 
 class Fenced(Exception):  # noqa: N818
-    """Some executions of the batch belong to somebody else now; nothing was written."""
+    """Some executions of the batch have another owner now; nothing was written."""
 
     def __init__(self, executions: set[str]) -> None:
         super().__init__(executions)
@@ -39,7 +39,7 @@ class RowRefused(Exception):  # noqa: N818
 
 
 class StoreUnavailable(Exception):  # noqa: N818
-    """The database cannot be written now; nothing was written. ``error`` is what a start is refused with."""
+    """The database cannot be written now, and nothing was written. Starts are refused with ``error``."""
 
     def __init__(self, error: DatabaseError) -> None:
         super().__init__(str(error))

@@ -1,4 +1,4 @@
-"""What steering needs of a database: one verb is one transaction, the same in every dialect but for its locks."""
+"""What steering requires of a database: each operation is one transaction, the same in every dialect except for locks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cloaca.model.steering import Change, Standing, Verb
 T = TypeVar("T")
 
 PRUNED = ""
-"""Stands for a runner in the notes on what was steered: the execution is removed, and some of its attempts are not yet."""
+"""In the table of steered executions, in place of a runner: the execution was removed, but not yet all its attempts."""
 
 Run = Callable[[str, Sequence[Any]], list[Any]]
-"""Executes a named statement in the transaction; its rows, none where it returns none."""
+"""Executes a named statement in the transaction; returns its rows, or none."""
 
 
 class EventRow(NamedTuple):
-    """Something that happened to an execution as a whole; ``details`` are JSON text."""
+    """Something that happened to an execution as a whole; ``details`` is JSON text."""
 
     fence: int
     kind: str
@@ -30,7 +30,7 @@ class EventRow(NamedTuple):
 
 
 class Fork(NamedTuple):
-    """A new execution that keeps some attempts of an earlier one, with what they left there."""
+    """A new execution that keeps some attempts of an earlier one, with their deltas."""
 
     id: str
     source: str
@@ -51,7 +51,7 @@ class OldRow(NamedTuple):
 
 
 class LiveRow(NamedTuple):
-    """An execution that has not ended, as far as its code is concerned."""
+    """An unfinished execution, with what determines which code can run it."""
 
     seq: int
     id: str
@@ -62,23 +62,23 @@ class LiveRow(NamedTuple):
 
 
 class Moved(Exception):  # noqa: N818 - the transaction is tried again
-    """The execution has changed hands while its owner's turn was waited for."""
+    """The execution changed owners while its previous owner's turn was waited for."""
 
 
 class SteeringTable(ABC):
-    """The executions of one database, as people steer them.
+    """Steering the executions of one database.
 
-    Any thread may call any method. Each raises ``DatabaseError`` where nothing was written.
+    Any thread may call any method. Each raises ``DatabaseError``, in which case nothing was written.
     """
 
     def apply(self, execution: str, verb: Verb, now: float) -> tuple[Standing, Change | None] | None:
-        """Let a verb decide on an execution, and make it so in one transaction.
+        """Let a verb decide about an execution, and write its decision, in one transaction.
 
         Returns:
-            Where it stood, and what was changed; ``None`` where there is no such execution.
+            The state before, and the change; ``None`` if there is no such execution.
 
         Raises:
-            ExecutionStateError: As the verb; nothing was written.
+            ExecutionStateError: Raised by the verb; nothing was written.
         """
         tried: tuple[Standing, Change] | None = None
 
@@ -98,7 +98,7 @@ class SteeringTable(ABC):
         return self._in_transaction(work)
 
     def _was_done(self, run: Run, change: Change, now: float) -> bool:
-        """Whether the transaction was committed, and its answer lost."""
+        """Whether the transaction was committed and only its reply was lost."""
         after = change.standing
         return bool(run("find_event", (after.id, after.fence, change.event.value, now)))
 
@@ -118,11 +118,11 @@ class SteeringTable(ABC):
             run("note_steered", (before.owner, after.id))
 
     def fork(self, fork: Fork) -> bool:
-        """Enter a fork for whoever claims it; false where its source was deleted meanwhile."""
+        """Store a fork, to be claimed by any runner; false if its source was deleted meanwhile."""
 
         def work(run: Run) -> bool:
             if not run("fork_execution", (fork.id, fork.input, fork.created_at, fork.from_task, fork.source)):
-                # It is there if this was committed before, and its answer lost.
+                # It exists if this was committed before and the reply was lost.
                 return bool(run("read_standing", (fork.id,)))
             for attempt, delta in fork.kept:
                 run("fork_attempt", (fork.id, delta, fork.source, attempt.task, attempt.attempt))
@@ -133,10 +133,10 @@ class SteeringTable(ABC):
         return self._in_transaction(work)
 
     def delete(self, execution: str, check: Callable[[Standing], None]) -> bool:
-        """Remove an execution, with all that is stored of it; false where there is none.
+        """Delete an execution and everything stored about it; false if there is none.
 
         Raises:
-            ExecutionStateError: As ``check``; nothing was removed.
+            ExecutionStateError: Raised by ``check``; nothing was deleted.
         """
         tried = False
 
@@ -144,7 +144,7 @@ class SteeringTable(ABC):
             nonlocal tried
             standing = self._locked(run, execution)
             if standing is None:
-                # It was here if this was committed before, and its answer lost.
+                # It was recorded here if this was committed before and the reply was lost.
                 return tried
             check(standing)
             tried = True
@@ -159,12 +159,12 @@ class SteeringTable(ABC):
             run(name, (self._list(executions),))
 
     def standings(self, executions: Sequence[str]) -> dict[str, Standing]:
-        """Where executions stand, of those that exist."""
+        """The states of those of the executions that exist."""
         rows = self._fetch("read_standings", (self._list(executions),))
         return {row[0]: Standing(*row) for row in rows}
 
     def ids_between(self, first: str, last: str, *, limit: int) -> list[str]:
-        """Ids of executions from one to another, both among them, in order."""
+        """The ids of executions between two ids, inclusive, in order."""
         return [row[0] for row in self._fetch("find_ids", (first, last, limit))]
 
     def workflow_names(self) -> list[str]:
@@ -172,11 +172,11 @@ class SteeringTable(ABC):
         return [row[0] for row in self._fetch("list_workflow_names", ())]
 
     def steered(self, runner: str) -> list[str]:
-        """What others have changed of what a runner owned, as far as it has not said that it knows."""
+        """The steered executions of a runner that it has not acknowledged yet."""
         return [row[0] for row in self._fetch("read_steered", (runner,))]
 
     def forget_steered(self, runner: str, executions: Sequence[str]) -> None:
-        """Say that a runner knows."""
+        """Acknowledge steering on behalf of a runner."""
         self._in_transaction(lambda run: run("forget_steered", (runner, self._list(executions))))
 
     def events(self, execution: str) -> list[EventRow]:
@@ -186,25 +186,25 @@ class SteeringTable(ABC):
     # -- pruning -----------------------------------------------------------------------------------------------------
 
     def oldest(self, *, after: int, limit: int) -> list[OldRow]:
-        """Executions in the order of their starts."""
+        """Executions in start order."""
         return [OldRow(*row) for row in self._fetch("list_oldest", (after, limit))]
 
     def newest(self, number: int, *, before: int) -> int | None:
-        """In the order of starts: which execution comes so many before another, ``None`` if there are fewer."""
+        """The position of the execution that comes ``number`` before another in start order, ``None`` if there are fewer."""
         rows = self._fetch("find_newest", (before, number - 1))
         return rows[0][0] if rows else None
 
     def count_attempts(self, executions: Sequence[str]) -> dict[str, int]:
-        """How many attempts are stored of executions, of those that have any."""
+        """The number of stored attempts by execution, for those that have any."""
         return dict(self._fetch("count_attempts", (self._list(executions),)))
 
     def remove(self, rows: Sequence[OldRow], *, is_large: bool = False) -> list[str]:
-        """Remove those of these executions that stand as they were read, ended; which they were.
+        """Remove those of these executions that are still as they were read, ended; returns which these were.
 
-        What an open execution has started stays with it: its body finds that again when it is retried.
+        Executions started by an unfinished one are kept: its body finds them again when it is retried.
 
         Args:
-            is_large: Leave the attempts to ``remove_attempts``, after a crash too.
+            is_large: Leave the attempts to ``remove_attempts``, even after a crash.
         """
 
         def work(run: Run) -> list[str]:
@@ -231,11 +231,11 @@ class SteeringTable(ABC):
         ]
 
     def pruned(self) -> list[str]:
-        """Executions that were removed, of which there may still be attempts."""
+        """Executions that were removed and may still have attempts."""
         return self.steered(PRUNED)
 
     def remove_attempts(self, execution: str, *, limit: int) -> bool:
-        """Remove some attempts of an execution that was removed; false once that is done, or somebody else is at it."""
+        """Remove some attempts of a removed execution; false once there are none, or if somebody else is removing them."""
 
         def work(run: Run) -> bool:
             if not run("lock_steered", (PRUNED, execution)):
@@ -250,15 +250,15 @@ class SteeringTable(ABC):
     # -- what dialects differ in ---------------------------------------------------------------------------------------
 
     def workflows(self) -> list[str]:
-        """The names of all workflows of which there are executions."""
+        """The names of all workflows that have executions."""
         return [row[0] for row in self._fetch("list_workflows", ())]
 
     def of_workflow(self, workflow: str, status: str, *, after: int, limit: int) -> list[LiveRow]:
-        """Executions of a workflow and a status in the order of their starts."""
+        """Executions of a workflow with a status, in start order."""
         return [LiveRow(*row) for row in self._fetch("list_of_workflow", (workflow, status, after, limit))]
 
     def outcomes(self, executions: Sequence[str]) -> dict[str, list[StoredAttempt]]:
-        """The attempts of executions, by task and number, without what they left and why they failed."""
+        """The attempts of executions, by task and number, without deltas and errors."""
         found: dict[str, list[StoredAttempt]] = {execution: [] for execution in executions}
         for execution, task, attempt, status, retry_at, fence in self._fetch(
             "read_outcomes", (self._list(executions),)
@@ -273,14 +273,14 @@ class SteeringTable(ABC):
 
     @abstractmethod
     def _locked(self, run: Run, execution: str) -> Standing | None:
-        """Where an execution stands, and no turn changes it before the transaction ends."""
+        """The state of an execution, which no turn changes before the transaction ends."""
 
     @abstractmethod
     def _in_transaction(self, work: Callable[[Run], T], *, is_lazy: bool = False) -> T:
-        """Work in a transaction beside the runner's turns.
+        """Run a transaction outside the runner's turns.
 
         Args:
-            is_lazy: It need not be on disk when this returns. A loss of power may undo it until the next transaction that is.
+            is_lazy: It need not be durable when this returns: a power loss may undo it until the next durable transaction.
         """
 
     @abstractmethod
@@ -293,7 +293,7 @@ class SteeringTable(ABC):
 
 
 def _starter(row: OldRow) -> str | None:
-    """The execution whose body has started this one, where one has: its key then begins with that one's id."""
+    """The execution whose body has started this one, if any: the key then starts with its id."""
     return (
         row.idempotency_key.partition("/")[0] if row.idempotency_key and "/" in row.idempotency_key else None
     )

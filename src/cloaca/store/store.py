@@ -1,4 +1,4 @@
-"""What the engine and the readers need of a database; each kind of database implements it in a folder of its own."""
+"""What the engine and the readers require of a database; each database has its implementation in a package of its own."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from cloaca.store.steering import SteeringTable
 
 Notice = Callable[[Sequence[str]], None]
-"""Called with the ids of executions that ended or were changed elsewhere; with none where there may be work."""
+"""Called with the ids of executions that ended or were changed in another process; with none if there may be work."""
 
 
 class Store(Protocol):
     """The tables of one database, as one runner sees them.
 
-    All writing methods belong to one thread and write under the interlock of the runner's row; reading methods may be
-    called from any thread. Writing methods raise what ``signals`` holds, reading methods ``DatabaseError``.
+    All writing methods belong to one thread, and write under the interlock of the runner's row. Reading methods may be called
+    from any thread. Writing methods raise the exceptions in ``signals``, reading methods ``DatabaseError``.
     """
 
     @property
     def location(self) -> str:
-        """The database in words that may be logged: no password is in them."""
+        """A description of the database that contains no password and can be logged."""
 
     def prepare(self) -> None:
-        """Make the tables, or bring them up to date.
+        """Create or migrate the tables.
 
         Raises:
             DatabaseError: The database cannot be reached, read or written.
@@ -48,39 +48,39 @@ class Store(Protocol):
 
     @property
     def is_shared(self) -> bool:
-        """Whether other connections, those of other processes too, can see the database."""
+        """Whether other connections, including those of other processes, can reach the database."""
 
     @property
     def looks_for_death(self) -> int:
-        """How many looks, ``SECONDS_BETWEEN_PROOFS`` apart, must find a runner's lock free before that proves its death."""
+        """How many times, ``SECONDS_BETWEEN_PROOFS`` apart, a runner's lock must be found free to prove it dead."""
 
     @property
     def pause_when_crowded(self) -> float:
-        """Seconds that a runner leaves to the others after a turn."""
+        """How long a runner pauses after a turn to let other runners write, in seconds."""
 
     # -- the runner's row ------------------------------------------------------------------------------------------
 
     def join(self, runner: str, now: float) -> None:
-        """Enter a new runner and prove from now on that it lives, and the one that was here before no longer does."""
+        """Register a new runner and take its liveness lock, dropping that of the previous one."""
 
     def beat(self) -> None:
-        """Advance the turn with nothing to write: whoever watches sees that this runner lives."""
+        """Advance the turn without writing anything else, to show that this runner is alive."""
 
     def leave(self) -> None:
-        """Remove the runner; it must own nothing."""
+        """Remove this runner, which must own nothing."""
 
     def drop_liveness_lock(self) -> None:
-        """Stop proving that this runner lives: whoever looks next takes over what it owns."""
+        """Stop proving that this runner is alive: the next watcher takes over what it owns."""
 
     def other_runners(self) -> list[RunnerRow]:
-        """All runners that have joined and not left, but this one.
+        """All other runners that have joined and not left.
 
         Raises:
-            RunnerLost: This one was declared dead.
+            RunnerLost: This runner was declared dead.
         """
 
     def runners(self) -> list[RunnerRow]:
-        """All runners that have joined and not left; any thread may ask, on a store that no runner has joined too.
+        """All runners that have joined and not left. May be called from any thread, and without having joined.
 
         Raises:
             DatabaseError: They cannot be read.
@@ -92,56 +92,56 @@ class Store(Protocol):
         """Commit all rows of a turn in one transaction.
 
         Returns:
-            For each start that lost to an earlier one under its idempotency key, by its own id: the earlier one.
+            For each start whose idempotency key already belonged to an execution: that execution, by the id of the start.
 
         Raises:
             RunnerLost, Fenced, RowRefused, StoreUnavailable: Nothing was written.
-            CommitUnknown: It may have been; ``was_committed`` tells.
+            CommitUnknown: It may have been written; ``was_committed`` tells.
         """
 
     def was_committed(self) -> bool:
-        """After ``CommitUnknown``: whether that commit happened after all.
+        """After ``CommitUnknown``: whether the commit happened.
 
         Raises:
-            StoreUnavailable: It cannot be told yet.
+            StoreUnavailable: It cannot be determined yet.
             RunnerLost: This runner was declared dead meanwhile.
         """
 
     def losers(self, batch: Batch) -> dict[str, Existing]:
-        """Of a batch that turned out to be committed: what ``commit`` would have returned."""
+        """For a batch that turned out to be committed: what ``commit`` would have returned."""
 
     def announce(self, *, work: bool) -> None:
-        """Tell other processes of executions that ended while somebody there waits, and of work nobody owns."""
+        """Notify other processes of executions that ended and are waited for there, and of work without an owner."""
 
     # -- ownership -------------------------------------------------------------------------------------------------
 
     def declare_dead(self, runner: str) -> None:
-        """Make every later turn of a runner fail, in a transaction of its own that waits for a turn in progress."""
+        """Make every later turn of a runner fail, in a separate transaction that waits for a turn in progress."""
 
     def owned_by(self, runner: str, *, limit: int) -> list[OwnedRow]:
-        """Open executions of a runner; one in which a suspect runs alone comes last."""
+        """The unfinished executions of a runner; one in which a suspect runs alone comes last."""
 
     def ran_alone(self, runner: str) -> bool:
-        """Whether some suspect of this runner was running with nothing beside it."""
+        """Whether a suspect of this runner was running alone."""
 
     def release(
         self, owner: str, executions: Sequence[str], suspects: Sequence[SuspectRow] = (), *, now: float
     ) -> None:
-        """Give up executions of an owner, this runner or a dead one, and enter which of their attempts are suspects."""
+        """Release executions of an owner, this runner or a dead one, and record which of their attempts are suspects."""
 
     def remove_dead(self, runner: str) -> None:
-        """Remove a dead runner that owns nothing any more."""
+        """Remove a dead runner that no longer owns anything."""
 
     def waiting_structures(self) -> list[tuple[str, str]]:
-        """``(workflow, structure)`` of the open executions that nobody owns, each once."""
+        """The distinct ``(workflow, structure)`` of unfinished executions without an owner."""
 
     def waiting_versions(self) -> list[Waiting]:
-        """``waiting_structures`` with the versions they were started under; it costs what waits, not what differs."""
+        """``waiting_structures`` with the versions they were started under. The cost grows with the number of executions."""
 
     def claim(
         self, known: Sequence[Known], *, structures: Sequence[Structure], limit: int, now: float
     ) -> list[ClaimedExecution]:
-        """Take executions that are known here and that nobody owns, oldest first; keep the structures they get."""
+        """Claim executions without an owner that can run here, oldest first; store the structures they run as."""
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -157,23 +157,23 @@ class Store(Protocol):
     def list_executions(
         self, *, workflow: str | None, status: str | None, after: str | None, limit: int
     ) -> list[ExecutionRow]:
-        """Executions, newest first, those before ``after``."""
+        """Executions, newest first, those older than ``after``."""
 
     # -- other processes -------------------------------------------------------------------------------------------
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
-        """Start an execution for whoever claims it, on a caller's connection or in a transaction of its own.
+        """Start an execution to be claimed by any runner, on a caller's connection or in a transaction of its own.
 
         Returns:
-            The execution that now stands under the row's idempotency key, which may be an earlier one.
+            The execution that has the row's idempotency key, which may be an earlier one.
 
         Raises:
-            TypeError: The connection is not one of the driver's.
+            TypeError: The connection belongs to another driver.
             DatabaseError: The row was not written.
         """
 
     def enter_many(self, rows: Sequence[StartRow]) -> None:
-        """Start executions without idempotency keys for whoever claims them, all of them or none.
+        """Start executions without idempotency keys, to be claimed by any runner: all of them or none.
 
         Raises:
             DatabaseError: No row was written.
@@ -181,27 +181,27 @@ class Store(Protocol):
 
     @property
     def schedules(self) -> ScheduleStore:
-        """What fires by the clock or by polling."""
+        """The cron schedules and triggers."""
 
     @property
     def steering(self) -> SteeringTable:
-        """What people do to executions."""
+        """The steering of executions."""
 
     def tell(self, executions: Sequence[str], *, work: bool) -> None:
-        """Tell other processes that somebody has changed these, and of work nobody owns.
+        """Notify other processes that these executions were steered, and of work without an owner.
 
         Raises:
-            DatabaseError: Nobody was told; who looks will see.
+            DatabaseError: Nobody was notified; others will notice when they look.
         """
 
     def listen(self, notice: Notice) -> bool:
         """Have ``notice`` called, on a thread of its own, with what other processes announce.
 
-        It is called with nothing as soon as somebody listens; false where nothing is ever announced.
+        It is called with nothing as soon as it listens. Returns false if this database has no announcements.
         """
 
     def watch(self, execution: str) -> None:
         """Ask whoever runs an execution to announce its end."""
 
     def close(self) -> None:
-        """Close everything; reading from a file goes on to work."""
+        """Close everything; a file can still be read afterwards."""

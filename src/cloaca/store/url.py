@@ -1,4 +1,4 @@
-"""Database URLs: what each form means, and what is said of those that mean nothing."""
+"""Database URLs: parsing each form, and the errors for those that are not valid."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ JOURNAL_MODES = ("wal", "delete", "truncate", "persist")
 SYNCHRONOUS = ("full", "normal", "extra")
 
 _LONGEST_SECONDS = 2_000_000
-"""Of a busy timeout: SQLite counts its milliseconds in 31 bits."""
+"""The longest busy timeout: SQLite counts milliseconds in 31 bits."""
 
 _LONGEST_PATH = 300
-"""Characters of a path or URL that a message shows."""
+"""How many characters of a path or URL a message shows."""
 
 _SCHEMES = {"sqlite": "sqlite", "sqlite3": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 _SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -43,7 +43,7 @@ class SqliteUrl(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The URL in its one unambiguous form, without options."""
+        """The URL in its unambiguous form, without options."""
         return "sqlite:///:memory:" if self.path is None else f"sqlite:///{self.path}"
 
 
@@ -51,16 +51,16 @@ DatabaseUrl = SqliteUrl | PostgresUrl
 
 
 def parse_database_url(url: str, *, schema: str | None = None) -> DatabaseUrl:
-    """Read a database URL.
+    """Parse a database URL.
 
-    Three slashes are followed by a path relative to the working directory, four by an absolute one; the file name
-    may hold percent escapes. ``sqlite:///tmp/x.db`` where there is no ``tmp`` in the working directory but a ``/tmp``
-    is taken as absolute, with a warning.
+    Three slashes are followed by a path relative to the working directory, four by an absolute path; the file name may
+    contain percent escapes. ``sqlite:///tmp/x.db`` is taken as absolute, with a warning, if ``/tmp`` exists and the working
+    directory has no ``tmp``.
 
     Raises:
-        InvalidDatabaseUrl: It has no form that is known here.
-        ConfigurationError: An option is unknown or has a value that cannot be.
-        DatabaseError: The folder of the file exists neither way.
+        InvalidDatabaseUrl: It is malformed or of an unknown kind.
+        ConfigurationError: An option is unknown or its value is not valid.
+        DatabaseError: The directory of the file does not exist in either reading.
     """
     url = _readable(url)
     if schema is not None and not is_str(schema):
@@ -84,7 +84,7 @@ def _readable(url: object) -> str:
     if not is_str(url) or not str.__len__(url):
         raise InvalidDatabaseUrl(f"{shown(url)} is not a database URL: use {FORMS}")
     url = str.__str__(url)
-    # A line end that came along from a file would become part of a new database's name.
+    # A line end read from a file along with the URL would become part of a new database's name.
     if hidden := hidden_in(url) or (url != url.strip() and " "):
         raise InvalidDatabaseUrl(
             f"{_shown(url)} holds {hidden!r}, which nobody can see or no database takes: remove it"
@@ -93,7 +93,7 @@ def _readable(url: object) -> str:
 
 
 def _file_named(location: str, url: str) -> str:
-    """The path in a SQLite URL, which is to name a file."""
+    """The path in a SQLite URL, which must name a file."""
     path = unquote(location)
     if "@" in location.partition("/")[0]:
         raise InvalidDatabaseUrl(f"{_shown(url)} names a user or host, and SQLite is a file: use {FORMS}")
@@ -113,7 +113,7 @@ def _shown(url: str) -> str:
 
 
 def _meant(url: str) -> str:
-    """What was probably meant: another spelling of a scheme, the driver of another library, a bare path."""
+    """What was probably meant: another spelling of a scheme, another library's driver, a bare path."""
     scheme = url.partition(":")[0].partition("//")[0]
     name = scheme.lower().partition("+")[0]
     if scheme != url and name in _SCHEMES:

@@ -1,4 +1,4 @@
-"""Making and removing tenants: a role that owns one schema, and has no rights elsewhere."""
+"""Creating and removing tenants: a role that owns one schema and has no rights elsewhere."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TenantAdmin:
     """Creates and removes the tenants of one database; each method opens a connection and closes it.
 
     Args:
-        url: As whom to connect: a superuser, or a role with CREATEROLE that owns the database.
-        command_timeout: Seconds that one statement may take.
+        url: The URL of a superuser, or of a role with CREATEROLE that owns the database.
+        command_timeout: The longest time for one statement, in seconds.
     """
 
     def __init__(self, url: PostgresUrl, *, command_timeout: float) -> None:
@@ -56,8 +56,8 @@ class TenantAdmin:
 
         Raises:
             SchemaError: There is no such tenant, or its role owns something outside its schema; nothing was removed.
-            DatabaseError: The server cannot be reached, or refuses. The role may not log in any more; calling again
-                goes on.
+            DatabaseError: The server cannot be reached, or refuses. The role may no longer be able to log in; calling this
+                again completes the removal.
         """
         with self._working(f"tenant {username!r} with schema {schema!r} was not removed") as db:
             named = _Named(db, schema=schema, user=username)
@@ -85,14 +85,14 @@ class TenantAdmin:
     @contextmanager
     def _transaction(self, db: Connection) -> Iterator[None]:
         with db.transaction():
-            # Behind a pooler what is set for longer than a transaction is set for others too.
+            # Behind a pooler, settings that outlive a transaction would affect other clients.
             milliseconds = str(round(self._command_timeout * 1000))
             db.execute("select pg_catalog.set_config('statement_timeout', %s, true)", (milliseconds,))
             yield
 
 
 class _Named:
-    """Named statements on a connection, with identifiers in their places."""
+    """Executes named statements on a connection, with identifiers filled in."""
 
     def __init__(self, db: Connection, **identifiers: str) -> None:
         self.db = db
@@ -116,7 +116,7 @@ def _check_free(named: _Named, schema: str, username: str) -> None:
 
 
 def _create_schema(named: _Named, schema: str) -> None:
-    """The schema and the tables, made by the role that owns them; whoever is no superuser joins it for that time."""
+    """Create the schema and the tables as the role that owns them, of which a non-superuser becomes a member meanwhile."""
     is_superuser = named.ask("is_superuser")[0][0]
     if not is_superuser:
         named.do("become_member")
@@ -142,7 +142,7 @@ def _grant(named: _Named, username: str) -> None:
 
 
 def _check_isolation(named: _Named, schema: str, username: str) -> None:
-    """No right can be taken from one role that all roles have: it is theirs who made it, and they must decide."""
+    """Rights that all roles have cannot be revoked for a single one, so whoever granted them must decide."""
     rights = named.ask("list_rights", username, schema, username)
     if rights:
         where, remedies = zip(*rights, strict=True)

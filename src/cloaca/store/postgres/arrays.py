@@ -1,7 +1,7 @@
-"""Rows as PostgreSQL takes them in bulk: an array for each column, written as text.
+"""Rows as PostgreSQL accepts them in bulk: an array for each column, written as text.
 
-The driver would adapt each value of a list by itself, which costs several times what the rest of a turn does, and would
-prepare one statement for each combination of types, which small numbers and empty columns change.
+The driver would adapt each value of a list separately, which costs several times as much as the rest of a turn. It would
+also prepare one statement for each combination of types, and small numbers and empty columns change the types.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def columns(rows: Iterable[Sequence[Any]]) -> list[str]:
 
 
 def array(values: Iterable[Any]) -> str:
-    """Texts, numbers or booleans, or some that are missing; a cast in the statement tells which.
+    """An array of texts, numbers or booleans, some of which may be missing; a cast in the statement gives the type.
 
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
     """

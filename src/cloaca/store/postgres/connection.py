@@ -1,4 +1,4 @@
-"""Opening a PostgreSQL database, and what its errors mean."""
+"""Opening a PostgreSQL database, and interpreting its errors."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MIGRATIONS = load_migrations(os.path.join(os.path.dirname(__file__), "migrations
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 RUNNER_LOST, FENCED = "CL001", "CL002"
-"""The states that ``cloaca.demand`` ends a transaction with."""
+"""The SQLSTATEs with which ``cloaca.demand`` ends a transaction."""
 
 TOO_LARGE = "54000"
-"""A value exceeds what a row or an index can hold."""
+"""A value that is too large for a row or an index."""
 
 LOCK_TIMEOUT_SECONDS = 5
 TURN_SECONDS = 2 * LOCK_TIMEOUT_SECONDS
@@ -43,12 +43,12 @@ MEANINGS = {
     "53300": "the server takes no more connections ({text}): raise max_connections, or run fewer runners",
     "55P03": f"a row was locked for {LOCK_TIMEOUT_SECONDS} s ({{text}}): end the transaction that holds it",
 }
-"""By SQLSTATE: what it means for the one who has to act on it."""
+"""By SQLSTATE: what an error means for whoever has to act on it."""
 
 BEGIN = "begin isolation level read committed read write"
 
 CONNECT_SECONDS = 4
-"""For all addresses of a server, so that whoever cannot connect is told so within five seconds."""
+"""For all addresses of a server together, so that a failure to connect is reported within five seconds."""
 
 ALWAYS = {
     "keepalives": 1,
@@ -59,7 +59,7 @@ ALWAYS = {
     "application_name": "cloaca",
     "client_encoding": "utf8",
 }
-"""Options of every connection, where the URL says nothing else: a server that is gone is noticed within seconds."""
+"""Options of every connection unless the URL sets them: a server that is gone is noticed within seconds."""
 
 MIGRATIONS_TABLE = """
 create table cloaca.migrations (
@@ -68,8 +68,8 @@ create table cloaca.migrations (
     channel text not null default 'cloaca_' || replace(gen_random_uuid()::text, '-', '')
 )
 """
-"""The channel of the first is where runners notify each other. Any role can listen to any channel, and to hear of another
-schema's executions it would have to guess this one."""
+"""Runners notify each other on the channel of the first migration. Any role can listen to any channel, but to hear of
+the executions of another schema it would have to guess this name."""
 
 SETTINGS = f"""
 set search_path = pg_catalog;
@@ -78,7 +78,7 @@ set idle_in_transaction_session_timeout = '{LOCK_TIMEOUT_SECONDS}s';
 set enable_seqscan = off;
 select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'
 """
-"""Of every session. A plan is kept that was made while a table was small, and reading all of it was cheapest."""
+"""Of every session. ``enable_seqscan`` is off because plans are kept that were made while a table was still small."""
 
 
 SCHEMA = """
@@ -89,17 +89,17 @@ select pg_catalog.pg_get_userbyid(n.nspowner), n.nspowner = me.oid,
 from pg_catalog.pg_roles me left join pg_catalog.pg_namespace n on n.nspname = %s
 where me.rolname = current_user
 """
-"""Whose a schema is, and whose some table in it that is not its owner's."""
+"""The owner of a schema, and a table in it that belongs to another role."""
 
 TABLES = re.findall(r"create table cloaca\.(\w+)", "".join(part for _, parts in MIGRATIONS for part in parts))
 
 
 def connect(url: PostgresUrl) -> Connection:
-    """Open a connection in autocommit mode, on a schema about which there is no doubt.
+    """Open a connection in autocommit mode, after checking the owner of the schema.
 
     Raises:
-        ConnectionError: The server cannot be reached, or refuses; ``connect_timeout`` bounds the wait.
-        SchemaError: The URL asks for a schema by name, and it is not the role's own, or cannot be made.
+        ConnectionError: The server cannot be reached, or refuses; ``connect_timeout`` limits the wait.
+        SchemaError: The URL names a schema that does not belong to the role, or cannot be created.
     """
     db = open_connection(url)
     try:
@@ -115,16 +115,16 @@ def connect(url: PostgresUrl) -> Connection:
 
 
 def open_connection(url: PostgresUrl) -> Connection:
-    """``connect`` for those who care for no schema in particular."""
+    """``connect`` without checking a schema."""
     try:
-        # The driver gives the whole time to each address, of each host of a list, and never less than two seconds.
+        # The driver gives the whole time to each address of each host in a list, and never less than two seconds.
         addresses = len(conninfo_attempts(url.options))
         options = ALWAYS | {"connect_timeout": max(2, CONNECT_SECONDS // addresses)} | url.options
         db = psycopg.connect(**options, autocommit=True)  # type: ignore[arg-type]
         _set_up(db)
     except psycopg.Error as error:
         refused = ConnectionError(explained(error, url), database_url=url.text)
-        # The driver's own error holds on to all that it connected with, the password too.
+        # The driver's error refers to all connection parameters, including the password.
         refused.__cause__ = type(error)(hidden(str(error), url.secrets))
     else:
         return db
@@ -134,7 +134,7 @@ def open_connection(url: PostgresUrl) -> Connection:
 def _set_up(db: Connection) -> None:
     try:
         if is_pooled(db):
-            # A statement that was prepared here may be asked for on another client's connection.
+            # A prepared statement might be requested on another client's connection.
             db.prepare_threshold = None
         else:
             db.execute(SETTINGS)
@@ -144,9 +144,9 @@ def _set_up(db: Connection) -> None:
 
 
 def _check_schema(db: Connection, url: PostgresUrl) -> None:
-    """See that the schema is the role's own: an owner reads everything in it, and its triggers run as who writes.
+    """Check that the role owns the schema: an owner can read everything in it, and its triggers run as the writing role.
 
-    Not even a superuser works in another role's schema, which could make it do anything.
+    Not even a superuser may use another role's schema, which could make it execute anything.
     """
     row = db.execute(SCHEMA, (["migrations", *TABLES], url.schema)).fetchone()
     owner, is_own, foreign, me, may_create = row or (None, None, None, None, False)
@@ -168,22 +168,22 @@ def _check_schema(db: Connection, url: PostgresUrl) -> None:
 
 
 def is_pooled(db: Connection) -> bool:
-    """Whether a pooler stands between: what is set or locked for a session is then another client's soon."""
+    """Whether a pooler is in between: session settings and locks would soon be another client's."""
     row = db.execute("select pg_backend_pid()").fetchone()
     return row is None or row[0] != db.info.backend_pid
 
 
 def bound_turns(db: Connection) -> None:
-    """End a turn on the server whose process was stopped in the middle of sending it: others wait for its rows.
+    """End a turn on the server if its process is stopped in the middle of sending it, while others wait for its rows.
 
-    The idle timeout does not count within a pipeline. Servers before 17 know no other, and wait until it goes on.
+    The idle timeout does not apply within a pipeline. Servers before 17 have no other, and wait until it continues.
     """
     if db.info.server_version >= KNOWS_TRANSACTION_TIMEOUT:
         db.execute(f"set transaction_timeout = '{TURN_SECONDS}s'")
 
 
 def is_lost(db: Connection) -> bool:
-    """Whether the server has ended a connection on which nothing is under way; without asking it anything."""
+    """Whether the server has closed a connection on which nothing is in progress; does not contact the server."""
     poll = select.poll()
     try:
         poll.register(db.pgconn.socket, select.POLLIN)
@@ -195,17 +195,17 @@ def is_lost(db: Connection) -> bool:
 
 
 def qualified(statement: str, schema: str, *, binds: bool = False) -> str:
-    """The statement for this schema; in the files all tables lie in ``cloaca``.
+    """The statement for this schema; in the files, all tables are in ``cloaca``.
 
     Args:
-        binds: Whether values are bound to it: a ``%`` in the schema's name is then written twice.
+        binds: Whether values are bound to it; a ``%`` in the schema's name is then doubled.
     """
     name = sql.Identifier(schema).as_string()
     return statement.replace("cloaca.", (name.replace("%", "%%") if binds else name) + ".")
 
 
 def in_transaction(db: Connection, work: Callable[[Connection], T]) -> T:
-    """Work in a transaction of its own, on a connection that has none."""
+    """Run ``work`` in a transaction, on a connection that is not in one."""
     try:
         db.execute(BEGIN)
         done = work(db)
@@ -218,10 +218,10 @@ def in_transaction(db: Connection, work: Callable[[Connection], T]) -> T:
 
 
 def migrate(db: Connection, url: PostgresUrl) -> None:
-    """Bring the tables to the version this release needs: all in one transaction, once, whoever comes first.
+    """Migrate the tables to the version that this release needs: in one transaction, and once, whoever comes first.
 
     Raises:
-        MigrationError: The database was made by a newer release, or refuses.
+        MigrationError: The database was created by a newer release, or refuses.
     """
     target = MIGRATIONS[-1][0]
     try:
@@ -240,9 +240,9 @@ def migrate(db: Connection, url: PostgresUrl) -> None:
 
 
 def _take_turns(db: Connection, schema: str) -> None:
-    """Let ten processes that start at once come one after the other; a killed one leaves nothing.
+    """Let processes that start together do this one after the other; one that is killed leaves nothing behind.
 
-    Any role can take an advisory lock, so it holds up the making of the tables only, never their change.
+    Any role can take an advisory lock, so it guards only the creation of the tables, and never their migration.
     """
     if not _has_tables(db, schema):
         db.execute("select pg_advisory_xact_lock(hashtextextended('cloaca ' || %s, 0))", (schema,))
@@ -251,7 +251,7 @@ def _take_turns(db: Connection, schema: str) -> None:
 
 
 def _has_tables(db: Connection, schema: str) -> bool:
-    # By a query, which sees what was committed by the one this one has waited for; to_regclass may remember otherwise.
+    # A query sees what was committed by the process that was waited for; to_regclass might use an older catalog snapshot.
     known = db.execute(
         "select 1 from pg_class where relname = 'migrations' and relnamespace = "
         "(select oid from pg_namespace where nspname = %s)", (schema,)
@@ -260,7 +260,7 @@ def _has_tables(db: Connection, schema: str) -> bool:
 
 
 def tables_version(db: Connection, schema: str) -> int:
-    """The version of the tables in a schema; 0 where there are none."""
+    """The version of the tables in a schema; 0 if there are none."""
     if not _has_tables(db, schema):
         return 0
     found = db.execute(qualified("select max(version) from cloaca.migrations", schema)).fetchone()
@@ -268,7 +268,7 @@ def tables_version(db: Connection, schema: str) -> int:
 
 
 def apply_migrations(db: Connection, schema: str) -> int:
-    """Make the tables, or change them, within the caller's transaction; the version that was found."""
+    """Create or migrate the tables in the caller's transaction; returns the version they had."""
     version = tables_version(db, schema)
     if not version:
         exists = db.execute("select 1 from pg_namespace where nspname = %s", (schema,)).fetchone()
@@ -286,7 +286,7 @@ def apply_migrations(db: Connection, schema: str) -> int:
 
 
 def explained(error: BaseException, url: PostgresUrl) -> str:
-    """What a driver's error means for the one who has to act on it."""
+    """What a driver's error means for whoever has to act on it."""
     text = " ".join(hidden(str(error), url.secrets).split()) or type(error).__name__
     state = getattr(error, "sqlstate", None)
     if state is None and "FATAL:" in text:
@@ -298,7 +298,7 @@ def explained(error: BaseException, url: PostgresUrl) -> str:
 
 
 def is_broken(error: BaseException, db: Connection) -> bool:
-    """Whether the connection is of no use any more, and nobody knows what became of what was sent on it."""
+    """Whether the connection can no longer be used, and the fate of what was sent on it is unknown."""
     state = getattr(error, "sqlstate", None) or ""
     return db.closed or (
         isinstance(error, psycopg.OperationalError) and (not state or state[:2] in ("08", "57"))
@@ -306,7 +306,7 @@ def is_broken(error: BaseException, db: Connection) -> bool:
 
 
 def refusal(error: Exception, url: PostgresUrl) -> Exception:
-    """Which of the store's signals an error is that the server has answered with before it committed."""
+    """The store's signal for an error that the server returned before it committed."""
     state = getattr(error, "sqlstate", None)
     if state == RUNNER_LOST:
         return RunnerLost()
@@ -320,5 +320,5 @@ def refusal(error: Exception, url: PostgresUrl) -> Exception:
 
 
 def in_doubt(error: Exception, url: PostgresUrl) -> CommitUnknown:
-    """The connection was lost while a transaction was on its way."""
+    """The signal for a connection that was lost during a transaction."""
     return CommitUnknown(explained(error, url))

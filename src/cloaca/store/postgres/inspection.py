@@ -1,4 +1,4 @@
-"""Looking at a PostgreSQL database: its server, its tables, and the transactions that hold others up."""
+"""Diagnosing a PostgreSQL database: its server, its tables, and transactions that block others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NOTIFY and LISTEN: what runners tell each other about work and about ends."""
+"""NOTIFY and LISTEN: how runners notify each other of work and of ended executions."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ logger = logging.getLogger("cloaca.store")
 
 AGAIN_SECONDS = 1.0
 IDS_IN_A_NOTICE = 150
-"""A payload holds fewer than 8,000 bytes; an id has 36."""
+"""A payload is limited to 8,000 bytes, and an id has 36."""
 
 
 def notify(db: Any, statement: str, *, ended: Sequence[str], work: bool) -> None:
-    """Tell all who listen; outside a transaction it is delivered at once."""
+    """Notify all listeners; outside a transaction this is delivered at once."""
     payloads = [" ".join(ended[at : at + IDS_IN_A_NOTICE]) for at in range(0, len(ended), IDS_IN_A_NOTICE)]
     for payload in [*payloads, *([""] if work else [])]:
         db.execute(statement, (payload,))
 
 
 class Listener:
-    """A thread with a connection of its own that hands on what is announced; it comes back after a lost connection."""
+    """A thread with its own connection that passes on notifications, and reconnects after a lost connection."""
 
     def __init__(self, url: PostgresUrl, read_channel: str, notice: Notice) -> None:
         self._url = url
@@ -46,7 +46,7 @@ class Listener:
                 with driver.connect(self._url) as db:
                     (channel,) = db.execute(self._read_channel).fetchall()[0]
                     db.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-                    self._notice(())  # what was announced while nobody listened
+                    self._notice(())  # for what was announced before it listened
                     self._hand_on(db)
             except (psycopg.Error, DatabaseError) as error:
                 is_driver = isinstance(error, psycopg.Error)
@@ -60,5 +60,5 @@ class Listener:
                 self._notice(heard.payload.split())
 
     def close(self) -> None:
-        """End the thread; it notices within a second and is not waited for."""
+        """End the thread, which notices within a second and is not waited for."""
         self._closing.set()

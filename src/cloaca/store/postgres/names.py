@@ -1,4 +1,4 @@
-"""Names that schemas and roles of tenants may have: an allow-list, so that no name means anything but itself."""
+"""Allowed names of schemas and roles: an allow-list, so that no name can be mistaken for anything else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY_WORDS = (
 
 
 def check_name(name: object, *, what: str) -> str:
-    """See that a schema's or a user's name is letters, digits and underscores, begins with a letter, and is free.
+    """Check that the name of a schema or user is letters, digits and underscores, starts with a letter, and is not reserved.
 
     Raises:
         SchemaError: It is not.

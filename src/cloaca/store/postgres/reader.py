@@ -1,4 +1,4 @@
-"""The connection of a store's readers: every query and every write that is not part of a turn."""
+"""The readers' connection: for every query, and every write that is not part of a turn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class PostgresReader(Queries):
-    """One connection that threads share; it is opened when it is used, and again after it was lost."""
+    """A connection that threads share. It is opened when it is first used, and again after it was lost."""
 
     _statuses: ClassVar[Any] = list(map(str, Status))
 

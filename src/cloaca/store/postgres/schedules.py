@@ -22,9 +22,9 @@ class PostgresSchedules(ScheduleTable):
     """The tables of one schema.
 
     Args:
-        ask: Works on a connection of its own, again where that is lost.
+        ask: Runs work on the readers' connection, again if that is lost.
         start: The statement that starts executions.
-        announce: Tells other runners, on this connection, that there is work.
+        announce: Notifies other runners, on this connection, that there is work.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class PostgresSchedules(ScheduleTable):
         return self._start_new(db, firing.fires, firing.starts) if firing.fires else 0
 
     def _start_new(self, db: Connection, fires: Sequence[FireRow], starts: Sequence[StartRow]) -> int:
-        """Start the executions of instants that have not fired before; how many there are."""
+        """Start the executions of scheduled times that have not fired before; returns their number."""
         new = {row[0] for row in self._execute(db, "add_fire", columns(fires)).fetchall()}
         started = [start for start in starts if start.id in new]
         if started:
@@ -90,7 +90,7 @@ class PostgresSchedules(ScheduleTable):
         return len(started)
 
     def _tell_of(self, executions: int) -> None:
-        """Apart from the transaction that started them: a notification within one serialises all commits."""
+        """Outside the transaction that started them, because notifications in transactions serialise all commits."""
         if executions:
             self._ask(self._announce)
 

@@ -1,4 +1,4 @@
-"""Starting executions for whoever claims them, also in a caller's transaction."""
+"""Starting executions to be claimed by any runner, also in a caller's transaction."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ TRIES = 5
 
 
 class Entering:
-    """Enters rows by the statements of one schema."""
+    """Starts executions with the statements of one schema."""
 
     def __init__(self, statements: Mapping[str, str], url: PostgresUrl) -> None:
         self._sql = statements
         self._url = url
 
     def start_or_find(self, db: psycopg.Connection[Any], row: StartRow) -> Existing:
-        """Start an execution, or find the one that its key names already."""
-        # A caller's connection may make cursors of other kinds.
+        """Start an execution, or find the one that already has its key."""
+        # A caller's connection may create cursors of other kinds.
         with psycopg.Cursor(db, row_factory=tuple_row) as cursor:
             found = self._found(cursor, row)
-            # In a caller's transaction it is delivered when that commits: nobody else can tell when.
+            # In a caller's transaction this is delivered when that commits, which nobody else can know.
             notify(cursor, self._sql["notify"], ended=(), work=True)
         return found
 
     def _found(self, cursor: psycopg.Cursor[Any], row: StartRow) -> Existing:
-        """What stands under the key; between the two statements it may be removed."""
+        """The execution that has the key, which may be removed between the two statements."""
         for _ in range(TRIES):
             cursor.execute(self._sql["start_execution"], columns([row]))
             if cursor.fetchone() is not None or row.idempotency_key is None:
@@ -43,18 +43,18 @@ class Entering:
             if earlier := cursor.fetchone():
                 return Existing._make(earlier)
         raise DatabaseError(
-            f"{self._url.text}: what has key {row.idempotency_key!r} was removed again and again: try again"
+            f"{self._url.text}: the execution with key {row.idempotency_key!r} was removed again and again: try again"
         )
 
     def losers(self, db: psycopg.Connection[Any], batch: Batch) -> dict[str, Existing]:
-        """Of a batch that was committed: which starts lost, and to what; asked outside of a transaction."""
+        """For a committed batch: which starts lost, and to which executions. Call it outside a transaction."""
         losers = {}
         for row in batch.starts:
             if row.idempotency_key is not None:
                 key = row.workflow, row.idempotency_key
                 found = db.execute(self._sql["find_by_key"], key).fetchone()
                 if found is None:
-                    # What had the key was removed since, and nothing was started under it.
+                    # The execution that had the key was removed since, and nothing was started under the key.
                     losers[row.id] = self.start_or_find(db, unowned(row))
                     continue
                 if found[0] != row.id:
@@ -62,6 +62,6 @@ class Entering:
                     continue
             mine = db.execute(self._sql["find_started"], (row.id, row.owner, row.fence)).fetchone()
             if mine is None:
-                # It was committed before this runner was declared dead, and goes on under another claim.
+                # It was committed before this runner was declared dead, and continues under another claim.
                 losers[row.id] = Existing(row.id, row.input)
         return losers

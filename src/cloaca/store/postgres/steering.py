@@ -1,4 +1,4 @@
-"""Steering on a PostgreSQL database, where it waits for the turns of an execution's owner."""
+"""Steering in a PostgreSQL database, where it waits for turns of the execution's owner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PostgresSteering(SteeringTable):
     """The tables of one schema.
 
     Args:
-        ask: Works on a connection of its own, again where that is lost.
+        ask: Runs work on the readers' connection, again if that is lost.
     """
 
     def __init__(self, ask: Callable[[Callable[[Connection], Any]], Any], *, schema: str) -> None:
@@ -30,7 +30,7 @@ class PostgresSteering(SteeringTable):
         self._sql = {name: qualified(statement, schema, binds=True) for name, statement in SQL.items()}
 
     def _locked(self, run: Run, execution: str) -> Standing | None:
-        """The owner's row comes first, as in a turn: two that lock in one order do not wait for each other."""
+        """Lock the owner's row first, as a turn does: transactions that lock in the same order do not deadlock."""
         owner = run("lock_owner", (execution,))
         rows = run("read_standing", (execution,))
         if not rows:
@@ -52,7 +52,7 @@ class PostgresSteering(SteeringTable):
             except Moved:
                 continue
             return done
-        raise DatabaseError("an execution changed hands each time it was to be steered: try again")
+        raise DatabaseError("the execution changed owners at every attempt to steer it: try again")
 
     def _run_on(self, db: Connection) -> Run:
         def run(name: str, parameters: Sequence[Any]) -> list[Any]:

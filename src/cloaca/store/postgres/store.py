@@ -61,7 +61,7 @@ CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailur
 
 
 class PostgresStore(PostgresReader):
-    """The tables of one schema; see ``Store`` for what each method promises. Connections open when they are used."""
+    """The tables of one schema; see ``Store`` for what each method promises. Connections are opened on first use."""
 
     is_shared = True
     looks_for_death = 2
@@ -81,7 +81,7 @@ class PostgresStore(PostgresReader):
         self._unsure = False
         """Whether it is unknown if the last turn was committed."""
         self._ended: list[str] = []
-        """Executions that the last turn has ended and somebody elsewhere waits for."""
+        """Executions that the last turn has ended and that are waited for in other processes."""
 
     def prepare(self) -> None:
         with self._reading:
@@ -135,7 +135,7 @@ class PostgresStore(PostgresReader):
         return [RunnerRow(*row) for row in self._read("list_runners")]
 
     def _keep_proof(self) -> None:
-        """Take the lock again where the turns' connection was lost with nothing to write: others find it free."""
+        """Take the lock again if the turns' connection was lost while idle: others would find it free."""
         if self._db is not None and is_lost(self._db):
             self._disconnect()
         if self._runner:
@@ -161,7 +161,7 @@ class PostgresStore(PostgresReader):
         if batch.structures:
             self._execute(db, "keep_structure", columns(batch.structures))
         if batch.starts:
-            # In one order everywhere, so that two runners that start the same keys do not wait for each other.
+            # In the same order everywhere, so that runners that start the same keys do not deadlock.
             starts = sorted(batch.starts, key=lambda row: row.idempotency_key or "")
             started = self._execute(db, "start_execution", columns(starts))
         if batch.settles:
@@ -176,7 +176,7 @@ class PostgresStore(PostgresReader):
         return started, ended
 
     def _losers_of_the_last_turn(self, batch: Batch) -> dict[str, Existing]:
-        """Asked after the commit: where the answer is lost, all that is known is that it may have happened."""
+        """Called after the commit: if this reply is lost, the turn counts as possibly committed."""
         try:
             return self.losers(batch)
         except StoreUnavailable as unavailable:
@@ -198,7 +198,7 @@ class PostgresStore(PostgresReader):
             return self._entering.losers(db, batch)
 
     def _foreign(self, batch: Batch) -> set[str]:
-        """The executions of a batch that were refused: those of others, or all where that cannot be told."""
+        """The executions of a batch that were refused: those with another owner, or all if that cannot be determined."""
         claims = batch.claims
         with self._answered() as db:
             foreign = {
@@ -213,7 +213,11 @@ class PostgresStore(PostgresReader):
         try:
             notify(self._db, self._sql["notify"], ended=ended, work=work)
         except psycopg.Error as error:
-            logger.info("nobody was told of %s, who waits will see: %s", ended, explained(error, self.url))
+            logger.info(
+                "the end of %s could not be announced, waiters will find it: %s",
+                ended,
+                explained(error, self.url),
+            )
 
     # -- ownership -------------------------------------------------------------------------------------------------
 
@@ -251,7 +255,7 @@ class PostgresStore(PostgresReader):
 
         claimed = self._turn_of(write).fetchall()
         attempts: dict[str, list[StoredAttempt]] = {row[0]: [] for row in claimed}
-        # A first claim finds no attempts; what is claimed is this runner's, so that nobody else writes more.
+        # A first claim finds no attempts. The executions are this runner's now, so nobody else adds any.
         again = [row[0] for row in claimed if row[4] > 1]
         if again:
             for execution, *attempt in self._reclaimed(again):
@@ -262,7 +266,7 @@ class PostgresStore(PostgresReader):
         try:
             return self._read("read_attempts_of", (executions,))
         except DatabaseError as error:
-            # They are owned and not held: the caller gives them back and claims them again.
+            # They are owned but not held: the caller releases them and claims them again.
             raise CommitUnknown(str(error)) from error
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -294,7 +298,7 @@ class PostgresStore(PostgresReader):
 
     @cached_property
     def schedules(self) -> ScheduleStore:
-        # Loaded by those who have schedules.
+        # Needed only with schedules.
         from cloaca.store.postgres.schedules import PostgresSchedules  # noqa: PLC0415
 
         def announce(db: Connection) -> None:
@@ -305,7 +309,7 @@ class PostgresStore(PostgresReader):
 
     @cached_property
     def steering(self) -> SteeringTable:
-        # Loaded by those who steer.
+        # Needed only for steering.
         from cloaca.store.postgres.steering import PostgresSteering  # noqa: PLC0415
 
         return PostgresSteering(self._ask, schema=self.url.schema)
@@ -330,10 +334,10 @@ class PostgresStore(PostgresReader):
     # -- transactions ----------------------------------------------------------------------------------------------
 
     def _turn_of(self, write: Callable[[Connection], T], *, settled: bool = True) -> T:
-        """A transaction under the interlock of the runner's row, in one round trip.
+        """Run a transaction under the interlock of the runner's row, in one round trip.
 
         Args:
-            settled: Whether the turn counts as taken once it is committed; the caller may still have questions.
+            settled: Whether the turn is complete once it is committed; otherwise the caller still has queries to make.
         """
         for tries in range(TRIES_AT_A_CONFLICT):
             if self._unsure:
@@ -347,7 +351,7 @@ class PostgresStore(PostgresReader):
                     db.execute("commit", prepare=True)
             except CONFLICTS as error:
                 self._roll_back(db)
-                logger.info("a turn met another (%d): %s", tries + 1, explained(error, self.url))
+                logger.info("a turn conflicted with another (%d): %s", tries + 1, explained(error, self.url))
                 continue
             except (psycopg.Error, UnicodeEncodeError, OverflowError) as error:
                 if is_broken(error, db):
@@ -362,7 +366,7 @@ class PostgresStore(PostgresReader):
             self._turn += settled
             return result
         raise StoreUnavailable(
-            DatabaseError(f"{self.url.text}: other transactions came first again and again")
+            DatabaseError(f"{self.url.text}: the turn lost to other transactions again and again")
         )
 
     def _roll_back(self, db: Connection) -> None:
@@ -374,7 +378,7 @@ class PostgresStore(PostgresReader):
 
     @contextlib.contextmanager
     def _answered(self) -> Iterator[Connection]:
-        """The turns' connection for single statements, whose effects are the same when they are repeated."""
+        """The turns' connection for single statements that can be repeated without further effect."""
         db = self._connection()
         try:
             yield db
@@ -385,7 +389,7 @@ class PostgresStore(PostgresReader):
             raise refusal(error, self.url) from error
 
     def _connection(self) -> Connection:
-        """The turns' connection; before anything else it takes the lock that proves this runner alive."""
+        """The turns' connection, which first of all takes the lock that proves this runner alive."""
         if self._db is None:
             try:
                 self._db = driver.connect(self.url)

@@ -15,7 +15,7 @@ DEFAULT_SCHEMA = "cloaca"
 ESCAPES = "in user, password and names write '/' as %2F, '?' as %3F, '#' as %23 and '@' as %40"
 
 OF_A_POOL = ("pool_min_size", "pool_max_size")
-"""Options that URLs for other releases carry; a runner's three connections need none."""
+"""Options in URLs written for other versions; a runner's three connections need none of them."""
 
 OPTIONS = (
     "application_name", "channel_binding", "client_encoding", "connect_timeout", "dbname", "fallback_application_name",
@@ -34,20 +34,20 @@ SEARCH_PATH = r"(?i)(?:-c\s*|--)search[_-]path=(\S*)"
 OF_A_PERSON = (
     "options", "passfile", "password", "requirepeer", "service", "sslcert", "sslcertmode", "sslkey", "sslpassword", "user",
 )  # fmt: skip
-"""Options that say who connects, and not where to."""
+"""Options about who connects, not where to."""
 
 
 SECRETS = ("password", "sslpassword")
 
 OF_A_PLACE = ("dbname", "host", "hostaddr", "port", "service")
-"""Options that are shown in messages."""
+"""Options that messages may show."""
 
 
 class PostgresUrl:
-    """A schema of a PostgreSQL database. ``options`` are the driver's, the password among them: never shown.
+    """A schema of a PostgreSQL database. ``options`` are those of the driver, including the password: never shown.
 
     Args:
-        is_own: Whether the schema was asked for by its name: it is then worked in only if it is the role's own.
+        is_own: Whether the schema was requested by name, and must therefore belong to the role.
     """
 
     __slots__ = ("is_own", "options", "schema")
@@ -67,19 +67,19 @@ class PostgresUrl:
         """The URL without the password and without options."""
         user, host, port, database = (self.options.get(name) for name in ("user", "host", "port", "dbname"))
         shown = f"{user}@" if user else ""
-        # A host that is a path is the folder of a socket: it would read as the path of the URL.
+        # A host that is a path is a socket directory, and would look like the path of the URL.
         place = "" if host is None or host.startswith("/") else host
         tail = "" if self.schema == DEFAULT_SCHEMA else f" (schema {self.schema})"
         return masked(f"postgresql://{shown}{place}{f':{port}' if port else ''}/{database or ''}") + tail
 
     @property
     def secrets(self) -> list[str]:
-        """What may not be shown."""
+        """The parts that must never be shown."""
         return [value for name in SECRETS if (value := self.options.get(name))]
 
     def of_user(self, user: str, *, password: str, schema: str) -> str:
-        """A whole URL of the same database, as another role, with a search path that is one schema."""
-        # Quoted where it is not its own lower case, as the server reads it.
+        """A complete URL for the same database as another role, with a single schema as its search path."""
+        # Quoted unless it is all lower case, as the server reads it.
         path = schema if schema == schema.lower() else f'"{schema}"'
         kept = {
             name: value
@@ -97,24 +97,24 @@ class PostgresUrl:
 
 
 def _is_plain(part: str) -> bool:
-    """Whether a host or a port stands in a URL as it is: no list, no folder of a socket, no IPv6 address."""
+    """Whether a host or port can be written into a URL as it is: no list, socket directory or IPv6 address."""
     return re.fullmatch(r"[A-Za-z0-9._-]*", part) is not None
 
 
 def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
-    """Read a PostgreSQL URL.
+    """Parse a PostgreSQL URL.
 
     Args:
-        schema: Where the tables lie; without one what ``options=-csearch_path=NAME`` says, else ``cloaca``.
+        schema: The schema of the tables; by default that of ``options=-csearch_path=NAME``, or ``cloaca``.
 
     Raises:
-        InvalidDatabaseUrl: Host and port cannot be understood.
-        ConfigurationError: An option is unknown, or no schema can have that name.
+        InvalidDatabaseUrl: The host or port is not valid.
+        ConfigurationError: An option is unknown, or the schema's name is not valid.
     """
     rest, _, query = url.partition("://")[2].partition("?")
     location, _, database = rest.partition("/")
     if "@" in database or "://" in unquote(database):
-        # It may be a part of the password, which a '/' has ended.
+        # It may be part of the password, if that contains a '/'.
         raise InvalidDatabaseUrl(
             f"the name of the database in the database URL holds an '@' or '://': {ESCAPES}"
         )
@@ -125,7 +125,7 @@ def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
     options = {name: unquote(value) for name, value in given.items() if value}
     options |= _query_options(query)
     of_path = _schema_of(options.get("options", ""))
-    # Every statement names its schema: the path is only read here, what else is set for the session is passed on.
+    # Every statement names its schema, so the path is only read here; other session options are passed on.
     options["options"] = re.sub(SEARCH_PATH, "", options.get("options", "")).strip()
     options = {name: value for name, value in options.items() if value or name != "options"}
     if None not in (schema, of_path) and schema != of_path:
@@ -137,7 +137,7 @@ def parse_postgres_url(url: str, *, schema: str | None = None) -> PostgresUrl:
 
 
 def _checked(schema: str) -> str:
-    """A schema's name of which the server keeps every byte: it cuts longer ones, and two tenants would be one."""
+    """A schema name that the server keeps completely: it cuts longer ones, and two tenants would become one."""
     if not schema or "\0" in schema or len(schema.encode(errors="replace")) > LONGEST_NAME:
         raise ConfigurationError(
             f"schema {schema[:80]!r} cannot be: PostgreSQL takes names of 1 to {LONGEST_NAME} bytes without NUL"
@@ -146,14 +146,14 @@ def _checked(schema: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, str]:
-    """Hosts and ports as libpq takes them: lists with commas."""
+    """Hosts and ports as libpq accepts them: comma-separated lists."""
     hosts, ports = [], []
     for part in text.split(",") if text else ():
         host, colon, port = part.rpartition(":") if not part.endswith("]") else (part, "", "")
         if not colon:
             host, port = part, ""
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
-            # What stands there may be a part of the password.
+            # The text in place of the port may be part of the password.
             raise InvalidDatabaseUrl(
                 f"the port of the database URL must be a number from 1 to 65535; {ESCAPES}"
             )
@@ -175,7 +175,7 @@ def _query_options(query: str) -> dict[str, str]:
 
 
 def _check_no_password(query: str) -> None:
-    """Refuse what may be a part of the password, which a '?' has ended."""
+    """Refuse options that may be part of the password, if that contains a '?'."""
     if "@" not in query:
         return
     parts = [part.partition("=") for part in query.split("&")]
@@ -186,14 +186,14 @@ def _check_no_password(query: str) -> None:
 
 
 def _unknown_option(name: str) -> str:
-    import difflib  # noqa: PLC0415 - loaded only to explain a mistake
+    import difflib  # noqa: PLC0415 - needed only for an error
 
     nearest = difflib.get_close_matches(name, [*OPTIONS, *OF_A_POOL], n=1, cutoff=0)
     return f"unknown database option {masked(name)!r}: did you mean {nearest[0]!r}? PostgreSQL takes the parameters of libpq"
 
 
 def _schema_of(options: str) -> str | None:
-    """The first schema of a search path, in the case that the server gives it."""
+    """The first schema in a search path, in the case that the server gives it."""
     paths = re.findall(SEARCH_PATH, options)
     if not paths and "search" not in options.lower():
         return None

@@ -1,4 +1,4 @@
-"""Opening a SQLite database, and what its errors mean."""
+"""Opening a SQLite database, and interpreting its errors."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _REFUSED = (
 
 
 def connect(url: SqliteUrl, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open a connection of its own settings.
+    """Open a connection with the URL's settings.
 
     Raises:
-        DatabaseError: The file cannot be opened, is no SQLite database, or is damaged.
+        DatabaseError: The file cannot be opened, is not a SQLite database, or is damaged.
     """
     mode = "ro" if read_only else url.mode
     name = ":memory:" if url.path is None else f"file:{quote(url.path)}?mode={mode}"
@@ -45,8 +45,8 @@ def connect(url: SqliteUrl, *, read_only: bool = False) -> sqlite3.Connection:
         if url.path is not None and not read_only:
             _set_journal_mode(db, url)
             db.execute(f"pragma synchronous={url.synchronous}")
-            # Only the holder of the gate checkpoints: before 3.51.3 a checkpoint that meets a commit of another
-            # process can corrupt the log.
+            # Only the holder of the gate checkpoints: before 3.51.3, a checkpoint during a commit of another process can
+            # corrupt the log.
             db.execute("pragma wal_autocheckpoint=0")
         db.execute("select 1 from sqlite_master limit 1").fetchone()
     except sqlite3.Error as error:
@@ -56,7 +56,7 @@ def connect(url: SqliteUrl, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _set_journal_mode(db: sqlite3.Connection, url: SqliteUrl) -> None:
-    """Change it once nobody else is in the file: SQLite does not wait for that itself, whatever its busy timeout."""
+    """Change the journal mode once nobody else uses the file; SQLite itself does not wait for that, despite its busy timeout."""
     give_up = time.monotonic() + url.busy_timeout_seconds
     while True:
         try:
@@ -70,10 +70,10 @@ def _set_journal_mode(db: sqlite3.Connection, url: SqliteUrl) -> None:
 
 
 def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
-    """Bring the tables to the version this release needs: all in one transaction, once, whoever comes first.
+    """Migrate the tables to the version that this release needs: in one transaction, and once, whoever comes first.
 
     Raises:
-        MigrationError: The database was made by a newer release, or refuses.
+        MigrationError: The database was created by a newer release, or refuses.
     """
     target = MIGRATIONS[-1][0]
     try:
@@ -95,7 +95,7 @@ def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
 
 
 def tables_version(db: sqlite3.Connection) -> int:
-    """The version of the tables; 0 where there are none."""
+    """The version of the tables; 0 if there are none."""
     known = db.execute("select 1 from sqlite_master where name = 'cloaca_migrations'").fetchone()
     found = db.execute("select max(version) from cloaca_migrations").fetchone() if known else None
     return int(found[0] or 0) if found else 0
@@ -112,7 +112,7 @@ def _apply(db: sqlite3.Connection, version: int) -> None:
 
 
 def explained(error: BaseException, url: SqliteUrl) -> str:
-    """What a driver's error means for the one who has to act on it."""
+    """What a driver's error means for whoever has to act on it."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     where = url.path or "the database in memory"
     match code:
@@ -148,7 +148,7 @@ def _why_not_opened(error: BaseException, where: str, url: SqliteUrl) -> str:
 
 
 def locked(url: SqliteUrl) -> str:
-    """What to say when another process did not let go."""
+    """The message for a lock that another process did not release."""
     return (
         f"{url.path or 'the database in memory'} was locked by another process for {url.busy_timeout_seconds:g} s: end "
         "that process's transaction (a stopped process goes on holding it), or wait longer with ?timeout=SECONDS"
@@ -156,10 +156,10 @@ def locked(url: SqliteUrl) -> str:
 
 
 def refusal(error: Exception, url: SqliteUrl, *, at_commit: bool) -> Exception:
-    """Which of the store's signals an error is.
+    """The store's signal for an error.
 
-    Running out of space is known to have failed even at the commit: the frame that would make it valid was not
-    written. After any other error there, nobody knows.
+    A commit that runs out of space is known to have failed: the frame that would make it valid was not written. After any
+    other error at a commit, its fate is unknown.
     """
     if isinstance(error, _REFUSED):
         return RowRefused(str(error))

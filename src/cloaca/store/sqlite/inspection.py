@@ -1,4 +1,4 @@
-"""Looking at a SQLite database: its file, its log, its locks and who holds them."""
+"""Diagnosing a SQLite database: its file, its log, its locks and who holds them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from cloaca.store.url import SqliteUrl
 SQL = load_statements(os.path.join(os.path.dirname(__file__), "inspection.sql"))
 
 LARGE_LOG_BYTES = 64 << 20
-"""Sixteen times what a runner writes between two checkpoints: something has kept several of them from their work."""
+"""Sixteen times as much as a runner writes between two checkpoints: several of them have been prevented."""
 
 _SHOWN_PROBLEMS = 3
 
 
 class SqliteInspection:
-    """The database of a file that is there; see ``Inspection``."""
+    """The database in an existing file; see ``Inspection``."""
 
     known_version = MIGRATIONS[-1][0]
 
@@ -48,7 +48,7 @@ class SqliteInspection:
         return None
 
     def holders(self, *, patience: float) -> list[Holder]:
-        """By taking the lock itself and letting it go: who has it is only asked where that takes too long."""
+        """By taking the lock and releasing it; the holder is looked up only if that takes too long."""
         try:
             with self._gate(patience):
                 self._take_lock(patience)
@@ -140,9 +140,9 @@ class SqliteInspection:
         return self._db
 
     def _connected(self, timeout: float) -> sqlite3.Connection:
-        """A connection that sets nothing: the journal mode is that of whoever works here.
+        """A connection that changes no settings: the journal mode is that of the runners.
 
-        It may write, although it does not: one that may not leaves the files of the log behind when it is the last.
+        It may write, although it does not: a read-only connection would leave the log's files behind if it were the last one.
         """
         name = f"file:{quote(self._path)}?mode=rw"
         return sqlite3.connect(name, uri=True, isolation_level=None, timeout=timeout)

@@ -1,6 +1,6 @@
-"""Who holds which lock of a SQLite database, as the kernel tells it; nothing where it does not.
+"""Who holds which lock of a SQLite database, according to the kernel; empty where the kernel does not tell.
 
-Looking takes no lock and opens none of the files: closing one would drop the locks that this process has on it.
+This takes no locks and opens none of the files: closing one would drop the locks that this process has on it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cloaca.store.inspection import Holder
 from cloaca.store.processes import named
 
-# Bytes of the files by which SQLite locks, https://www.sqlite.org/walformat.html and https://www.sqlite.org/lockingv3.html.
+# The bytes that SQLite locks, https://www.sqlite.org/walformat.html and https://www.sqlite.org/lockingv3.html.
 _WAL_WRITE = 120
 _WAL_READS = range(123, 128)
 _RESERVED = 0x40000001
@@ -47,7 +47,7 @@ class Lock(NamedTuple):
 
 
 def holders(path: str) -> list[Holder]:
-    """The processes that may write to the database, or keep others from it."""
+    """The processes that may write to the database, or block others."""
     found = {
         lock.pid: what
         for lock in _locks()
@@ -94,7 +94,7 @@ def _locks() -> Iterator[Lock]:
 
 
 def network_file_system(path: str) -> str | None:
-    """The kind of file system that a file lies on, if it is shared between hosts."""
+    """The kind of file system that holds a file, if it is shared between hosts."""
     with (
         contextlib.suppress(OSError),
         open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file,
@@ -105,7 +105,7 @@ def network_file_system(path: str) -> str | None:
 
 
 def file_system(path: str, mounts: Iterable[str]) -> str:
-    """The kind of the file system that a path is on, by the lines of ``mountinfo``; see proc(5)."""
+    """The kind of the file system that holds a path, given the lines of ``mountinfo``; see proc(5)."""
     best, kind = "", ""
     for line in mounts:
         place, _, source = line.partition(" - ")

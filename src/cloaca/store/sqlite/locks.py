@@ -1,7 +1,7 @@
-"""File locks beside a SQLite database: the proof that a runner lives, and the gate that writers queue at.
+"""File locks next to a SQLite database: the proof that a runner is alive, and the gate at which writers queue.
 
-They lie in a folder of their own, ``app.db-locks``: closing any descriptor of the database's own files would drop the
-locks that SQLite holds on them.
+They are in a directory of their own, ``app.db-locks``, because closing any descriptor of the database's own files would
+drop the locks that SQLite holds on them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _held: dict[str, LockFile] = {}
 
 
 def _close_in_child() -> None:
-    # A child that kept the descriptor would keep its parent's runner alive in the eyes of everybody else.
+    # If a child kept the descriptor, its parent's runner would look alive to everyone else.
     for lock in list(_held.values()):
         lock.close()
     _held.clear()
@@ -31,7 +31,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 
 class LockFile:
-    """An open file to ``flock``; the kernel drops the lock when the process ends, however it ends."""
+    """A file opened for ``flock``; the kernel drops the lock whenever the process ends."""
 
     __slots__ = ("_descriptor", "path")
 
@@ -48,21 +48,21 @@ class LockFile:
         return True
 
     def close(self) -> None:
-        """Close the file and with it drop the lock; safe to call twice."""
+        """Close the file, which drops the lock; may be called twice."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
     def unlock(self) -> None:
-        """Let others have the lock."""
+        """Release the lock."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 class Gate:
-    """What writers of several processes queue at, so that none of them meets a locked database.
+    """A queue for writers of several processes, so that none of them meets a locked database.
 
     Args:
-        timeout: Seconds to wait for it; its holder may be a process that was stopped.
+        timeout: How long to wait for it, in seconds; its holder may be a stopped process.
     """
 
     __slots__ = ("_lock", "_timeout")
@@ -98,14 +98,14 @@ class RunnerLocks:
     """The locks of one database.
 
     Raises:
-        OSError: The folder cannot be made, or the file system knows no ``flock``.
+        OSError: The directory cannot be created, or the file system does not support ``flock``.
     """
 
     def __init__(self, database: str, *, timeout: float) -> None:
         self._folder = f"{database}-locks"
         os.makedirs(self._folder, exist_ok=True)
         lock = LockFile(self._path("gate"))
-        # Whether the file system knows flock shows at the first try; whose lock it is does not matter here.
+        # Whether the file system supports flock shows at the first attempt; whose lock it is does not matter here.
         if lock.try_lock():
             lock.unlock()
         self._gate_key = f"gate {id(lock)}"
@@ -116,14 +116,14 @@ class RunnerLocks:
         return os.path.join(self._folder, name)
 
     def hold(self, runner: str) -> LockFile:
-        """Prove from now on that this runner lives, until the process ends or the file is closed."""
+        """Prove that this runner is alive, until the process ends or the file is closed."""
         lock = LockFile(self._path(runner))
         lock.try_lock()
         _held[runner] = lock
         return lock
 
     def drop(self, runner: str) -> None:
-        """Stop proving it, and leave nothing behind."""
+        """Stop proving it, and remove the file."""
         with contextlib.suppress(OSError):
             os.unlink(self._path(runner))
         if lock := _held.pop(runner, None):
@@ -136,7 +136,7 @@ class RunnerLocks:
         try:
             lock = LockFile(self._path(runner))
         except OSError:
-            logger.exception("cannot look at the lock of runner %s: taking it to be alive", runner)
+            logger.exception("the lock of runner %s cannot be checked, assuming that it is alive", runner)
             return True
         try:
             return not lock.try_lock()
@@ -150,7 +150,7 @@ class RunnerLocks:
 
 
 def open_locks(database: str, *, timeout: float) -> RunnerLocks | None:
-    """The locks of a database, ``None`` where there can be none."""
+    """The locks of a database, or ``None`` if there can be none."""
     try:
         return RunnerLocks(database, timeout=timeout)
     except OSError as error:

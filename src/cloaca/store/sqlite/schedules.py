@@ -21,7 +21,7 @@ class SqliteSchedules(ScheduleTable):
     """The tables of one database.
 
     Args:
-        transaction: A transaction beside the runner's turns.
+        transaction: A transaction outside the runner's turns.
         fetch: Reads the rows of a statement.
         start: The statement that starts an execution.
     """
@@ -69,7 +69,7 @@ class SqliteSchedules(ScheduleTable):
         return sum(self._start_if_new(db, fire, start) for fire, start in pairs)
 
     def _start_if_new(self, db: sqlite3.Connection, fire: FireRow, start: StartRow) -> bool:
-        """Whether this instant has not fired before; its execution is started then."""
+        """Fire a scheduled time and start its execution; false if it has fired before."""
         is_new = db.execute(SQL["add_fire"], fire).rowcount == 1
         if is_new:
             db.execute(self._start, start)

@@ -1,4 +1,4 @@
-"""Steering on a SQLite database, where a transaction has all of it to itself."""
+"""Steering in a SQLite database, where a transaction has the database to itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SqliteSteering(SteeringTable):
     """The tables of one database.
 
     Args:
-        transaction: A transaction beside the runner's turns, which may be lazy.
+        transaction: A transaction outside the runner's turns, which may be lazy.
         fetch: Reads the rows of a statement.
     """
 

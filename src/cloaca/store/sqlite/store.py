@@ -48,16 +48,16 @@ ADVANCE_TURN, START, SETTLE = SQL["advance_turn"], SQL["start_execution"], SQL["
 FINISH, NOTE_RUNNING = SQL["finish_execution"], SQL["note_running"]
 
 CHECKPOINT_BYTES = 4 << 20
-"""How much is written between two checkpoints, roughly: the default of SQLite, a thousand pages."""
+"""Roughly how much is written between two checkpoints: a thousand pages, as by SQLite's default."""
 
 
 class SqliteStore(Queries):
-    """The tables of one SQLite database; see ``Store`` for what each method promises. Connections open when they are used."""
+    """The tables of one SQLite database; see ``Store`` for what each method promises. Connections are opened on first use."""
 
     _statuses = json.dumps(list(Status))
-    # The kernel drops a lock when its process ends, and at no other time.
+    # The kernel drops a lock exactly when its process ends.
     looks_for_death = 1
-    # Without it the gate is taken again before a waiting process wakes up, for seconds on end.
+    # Without a pause, the gate is taken again before a waiting process wakes up, for seconds on end.
     pause_when_crowded = 0.002
 
     def __init__(self, url: SqliteUrl) -> None:
@@ -65,18 +65,19 @@ class SqliteStore(Queries):
         self._db: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._reading = threading.Lock()
-        # The gate keeps other processes out, and no thread of this one: what keeps these apart is quick to hand over, and
-        # no checkpoint meets a commit. In memory readers share the writer's connection, and see no half transaction.
+        # The gate excludes other processes but not threads of this one. This lock excludes those, is quick to hand over, and
+        # keeps checkpoints and commits apart. In memory, readers share the writer's connection and must not see half a
+        # transaction.
         self._writing = threading.RLock()
         self._runner, self._epoch, self._turn = "", 0, 0
         self._unsure = False
-        """Whether a turn that could not be committed may be there after all."""
+        """Whether a turn that could not be committed may be committed after all."""
         self._unchecked = 0
         self._closed = False
 
     @cached_property
     def _locks(self) -> RunnerLocks | None:
-        """Made at their first use: a file that cannot be opened leaves nothing behind."""
+        """Created on first use: a database that cannot be opened leaves nothing behind."""
         return open_locks(self.url.path, timeout=self.url.busy_timeout_seconds) if self.url.path else None
 
     @cached_property
@@ -176,7 +177,7 @@ class SqliteStore(Queries):
         return losers
 
     def _foreign(self, db: sqlite3.Connection, batch: Batch) -> set[str]:
-        """The executions of a batch that were refused: those of others, or all where that cannot be told."""
+        """The executions of a batch that were refused: those with another owner, or all if that cannot be determined."""
         claims = batch.claims
         db.execute("rollback")
         foreign = {claim[0] for claim in claims if db.execute(SQL["still_owned"], claim).fetchone() is None}
@@ -248,7 +249,7 @@ class SqliteStore(Queries):
 
     @contextlib.contextmanager
     def _open_reader(self) -> Iterator[sqlite3.Connection]:
-        """The reader's connection; one for this read alone once the store is closed."""
+        """The readers' connection; once the store is closed, one for this read alone."""
         if self._closed:
             with contextlib.closing(connect(self.url)) as reader:
                 yield reader
@@ -259,14 +260,14 @@ class SqliteStore(Queries):
     # -- other processes -------------------------------------------------------------------------------------------
 
     def announce(self, *, work: bool) -> None:
-        """Nothing: other processes look once a second."""
+        """Does nothing: other processes look once a second."""
 
     def listen(self, notice: Notice) -> bool:  # noqa: ARG002 - as in every store
-        """Nothing: other processes are looked at once a second."""
+        """Does nothing: changes by other processes are polled for once a second."""
         return False
 
     def watch(self, execution: str) -> None:
-        """Nothing: the end of an execution is looked for once a second."""
+        """Does nothing: the end of an execution is polled for once a second."""
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
         if connection is None:
@@ -281,7 +282,7 @@ class SqliteStore(Queries):
         return self._entered(connection, row)
 
     def _check_same_file(self, connection: sqlite3.Connection) -> None:
-        """See that a row does not go where no runner of this database would find it."""
+        """Check that a row is not written to a database where no runner would find it."""
         cursor = connection.cursor()
         cursor.row_factory = None
         files = [row[2] for row in cursor.execute("pragma database_list")]
@@ -297,24 +298,24 @@ class SqliteStore(Queries):
 
     @property
     def schedules(self) -> ScheduleStore:
-        # Loaded by those who have schedules.
+        # Needed only with schedules.
         from cloaca.store.sqlite.schedules import SqliteSchedules  # noqa: PLC0415
 
         return SqliteSchedules(self._own_transaction, self._fetch, START)
 
     @property
     def steering(self) -> SteeringTable:
-        # Loaded by those who steer.
+        # Needed only for steering.
         from cloaca.store.sqlite.steering import SqliteSteering  # noqa: PLC0415
 
         return SqliteSteering(self._own_transaction, self._fetch)
 
     def tell(self, executions: Sequence[str], *, work: bool) -> None:
-        """Nothing: other processes look once a second."""
+        """Does nothing: other processes look once a second."""
 
     @contextlib.contextmanager
     def _own_transaction(self, is_lazy: bool = False) -> Iterator[sqlite3.Connection]:  # noqa: FBT001, FBT002 - called by position
-        """A transaction beside the runner's turns, on a connection for this once."""
+        """A transaction outside the runner's turns, on a connection of its own."""
         try:
             with self._own_connection() as own, self._writing, self._gate:
                 if is_lazy and self.url.path is not None and self.url.journal_mode == "wal":
@@ -334,7 +335,7 @@ class SqliteStore(Queries):
             raise DatabaseError(explained(error, self.url)) from error
 
     def _wrote(self, own: sqlite3.Connection) -> None:
-        """Count what was written beside the turns; where there are none, nobody else would make a checkpoint."""
+        """Count what was written outside turns; without turns, nobody else would make a checkpoint."""
         if self.url.path is None:
             return
         self._unchecked += 8192 + 300 * own.total_changes
@@ -344,7 +345,7 @@ class SqliteStore(Queries):
     @contextlib.contextmanager
     def _own_connection(self) -> Iterator[sqlite3.Connection]:
         if self.url.path is None:
-            # In memory there is one connection for all, and its transactions take turns.
+            # In memory there is a single connection, and its transactions take turns.
             with self._writing:
                 yield self._connection()
         else:
@@ -366,7 +367,7 @@ class SqliteStore(Queries):
     # -- transactions ----------------------------------------------------------------------------------------------
 
     def _turn_of(self, write: Callable[[sqlite3.Connection], T], *, size: int = 0) -> T:
-        """A transaction under the interlock of the runner's row."""
+        """Run a transaction under the interlock of the runner's row."""
         turn = self._turn
 
         def under_interlock(db: sqlite3.Connection) -> T:
@@ -383,12 +384,12 @@ class SqliteStore(Queries):
         except CommitUnknown:
             self._turn, self._unsure = turn, True
             raise
-        # Until a later commit stands, one that had failed may still come back with the crash of another process.
+        # Until a later commit succeeds, a failed one may still reappear after another process crashes.
         self._turn, self._unsure = turn + 1, False
         return result
 
     def _write(self, write: Callable[[sqlite3.Connection], T], *, size: int = 0) -> T:
-        """A transaction; an error before the commit rolls it back, one at the commit closes the connection."""
+        """Run a transaction. An error before the commit rolls it back; an error at the commit closes the connection."""
         try:
             with self._writing, self._gate:
                 return self._transaction(write, size)
@@ -445,7 +446,7 @@ class SqliteStore(Queries):
     def close(self) -> None:
         self.drop_liveness_lock()
         with self._writing:
-            # Who enters something all the same opens them again.
+            # They are opened again if something is entered all the same.
             vars(self).pop("_gate", None)
             if locks := vars(self).pop("_locks", None):
                 locks.close()
