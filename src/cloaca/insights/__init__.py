@@ -1,6 +1,6 @@
-"""Every read of what is stored: records, history, differences, and why an execution is not further.
+"""All reads of stored state: records, history, differences, and why an execution is not making progress.
 
-``service`` has the one object that runners, clients, commands and pages ask.
+Runners, clients, commands and pages use the single class in ``service``.
 """
 
 from cloaca.insights.code import FOR_CAPACITY, FOR_RESUME, CodeOf

@@ -1,4 +1,4 @@
-"""What the records of a history say of attempts, each in the era it was settled in."""
+"""The history records of attempts, grouped by the era in which each was settled."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _KINDS = {
 def entries_of_attempts(
     stored: Stored, events: Sequence[EventRow], conflicts: Sequence[ConflictRecord]
 ) -> list[list[Entry]]:
-    """For each fence, from 0 on, what was settled under it; a conflict comes right behind the later of the two."""
+    """For each fence, starting with 0, what was settled under it; a conflict follows the later of its two attempts."""
     eras: list[list[StoredAttempt]] = [[] for _ in range(stored.row.fence + 1)]
     for attempt in stored.attempts:
-        # That one is suspected is noted under no fence, and is so now.
+        # A suspicion is recorded under no fence, and belongs to the present.
         fence = stored.row.fence if attempt.status == "Suspect" else attempt.fence
         if fence <= stored.row.fence:
             eras[fence].append(attempt)
@@ -54,7 +54,7 @@ def _clashes(stored: Stored, conflicts: Sequence[ConflictRecord]) -> list[list[C
 
 
 def _times(stored: Stored, events: Sequence[EventRow]) -> dict[tuple[str, int], float]:
-    """When each attempt came to where it is; a skip is as old as what it follows from, a suspicion as the takeover."""
+    """When each attempt reached its state. A skip has the time of what it follows from, a suspicion that of the takeover."""
     graph, suspected = stored.graph, _last_takeover(stored, events)
     by_task: dict[str, list[StoredAttempt]] = {task: [] for task in graph.ids}
     for attempt in stored.attempts:
@@ -112,9 +112,9 @@ def _era(
 def _before(
     graph: Graph, entries: Sequence[Entry], by_task: dict[str | None, list[int]]
 ) -> dict[int, list[int]]:
-    """What must come before what: a task's dependencies before it, its attempts in the order of their numbers.
+    """What must come before what: the dependencies of a task before it, and its attempts in the order of their numbers.
 
-    A dependency without an entry here hands on its own.
+    A dependency without an entry here passes on its own dependencies.
     """
     last: dict[int, list[int]] = {}
     before: dict[int, list[int]] = {}

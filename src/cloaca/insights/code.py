@@ -1,4 +1,4 @@
-"""What executions that nobody runs wait for: code that is not there, a runner with capacity, a person."""
+"""What executions without an owner wait for: code that is missing, a runner with capacity, a person."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from cloaca.store.rows import ExecutionRow
 
 CodeOf = Callable[[str], tuple[str, str | None] | None]
-"""The structure and the version of the workflow of a name that is registered here, ``None`` without one.
+"""The structure and version registered here under a workflow name, or ``None``.
 
-Of the version it says ``None`` where executions of any version run here. It may raise ``WorkflowError``.
+The version is ``None`` if executions of any version run here. It may raise ``WorkflowError``.
 """
 
 LimitOf = Callable[[str, str], float | None]
-"""The time limit of a task of a workflow in seconds, ``None`` where it is not known here."""
+"""The timeout of a task in seconds, or ``None`` if it is not known here."""
 
 FOR_CAPACITY = "a runner with capacity"
-"""What an execution waits for whose code is registered here."""
+"""What an execution waits for if its code is registered here."""
 
 FOR_RESUME = "somebody who resumes it"
 """What a paused execution waits for."""
@@ -35,7 +35,7 @@ class Wanted(NamedTuple):
 
 
 def wanted(row: ExecutionRow, code_of: CodeOf | None) -> Wanted:
-    """What an execution that nobody owns waits for."""
+    """What an execution without an owner waits for."""
     if row.status == Status.PAUSED:
         return Wanted("Paused", FOR_RESUME)
     if code_of is None:
@@ -54,7 +54,7 @@ def wanted(row: ExecutionRow, code_of: CodeOf | None) -> Wanted:
 
 
 def waiting_for(row: ExecutionRow, code_of: CodeOf | None) -> str | None:
-    """What keeps an execution that nobody owns from going on."""
+    """What prevents an execution without an owner from continuing."""
     is_open = row.finished_at is None and row.owner is None
     return wanted(row, code_of).text if is_open else None
 

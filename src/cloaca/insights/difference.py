@@ -1,4 +1,4 @@
-"""Where two executions part, by what is stored of them; pure."""
+"""Where two executions differ, according to what is stored; pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cloaca.model.states import TaskStatus
 
 
 class DifferenceKind(StrEnum):
-    """In what two executions differ at one place; compares equal to its name."""
+    """The kind of difference at one place; compares equal to its name."""
 
     WORKFLOW = "Workflow"
     INPUT = "Input"
@@ -39,9 +39,9 @@ _WHERE = {
 class Difference:
     """One place in which two executions differ.
 
-    ``task`` is ``None`` where it is their input or their workflow, ``key`` unless it is a key of the context. ``a`` and
-    ``b`` are what each of them has there: a status, an error's type, dependencies, or the JSON text of a value or of a
-    change, ``None`` where it has nothing.
+    ``task`` is ``None`` if it is in their inputs or workflows; ``key`` is set if it is a context key. ``a`` and ``b`` are the
+    two values: a status, the type of an error, dependencies, or the JSON text of a value or change; ``None`` if there is
+    nothing.
 
     Example:
         >>> import cloaca
@@ -64,7 +64,7 @@ class Difference:
 
     @property
     def text(self) -> str:
-        """It as a sentence."""
+        """The difference as a sentence."""
         if self.kind is DifferenceKind.STRUCTURE:
             a, b = ("is absent" if text is None else f"runs {text}" for text in (self.a, self.b))
         else:
@@ -74,7 +74,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionDiff:
-    """All places in which two executions differ, in the order in which they part; false where there is none.
+    """All places in which two executions differ, first difference first; false if there are none.
 
     Example:
         >>> import cloaca
@@ -95,7 +95,7 @@ class ExecutionDiff:
 
     @property
     def first(self) -> Difference | None:
-        """Where they part."""
+        """The first difference."""
         return self.differences[0] if self.differences else None
 
     def __bool__(self) -> bool:
@@ -103,7 +103,7 @@ class ExecutionDiff:
 
 
 def difference_of(a: Stored, b: Stored) -> ExecutionDiff:
-    """Where two executions part: inputs first, then tasks in topological order."""
+    """Where two executions differ: inputs first, then tasks in topological order."""
     return ExecutionDiff(a.row.id, b.row.id, list(_differences(a, b)))
 
 
@@ -131,7 +131,7 @@ class _Side:
         }
 
     def place(self, task: str) -> str | None:
-        """What it depends on and its rule."""
+        """Its dependencies and its rule."""
         node = self._graph.index.get(task)
         if node is None:
             return None
@@ -140,7 +140,7 @@ class _Side:
         return f"after {after}" + (f", if {rule!r}" if rule is not None else "")
 
     def written(self, task: str) -> dict[str, str]:
-        """What it did to each key, as JSON text."""
+        """Its change to each key, as JSON text."""
         attempt: StoredAttempt | None = self._left.get(task)
         operations = Delta.from_text(attempt.delta).operations if attempt and attempt.delta else {}
         return {key: Delta({key: operation}).text for key, operation in operations.items()}
@@ -169,7 +169,7 @@ def _keys(
 
 
 def _order(a: Graph, b: Graph) -> list[str]:
-    """The tasks of both by level, dependencies first; where the two contradict each other, as in the first."""
+    """The tasks of both by level, dependencies first; if the two contradict each other, as in the first."""
     levels = {a.ids[node]: level for level, nodes in enumerate(a.levels) for node in nodes}
     for node in b.order:
         above = [levels[b.ids[dependency]] for dependency in b.dependencies[node]]

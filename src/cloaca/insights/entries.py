@@ -1,4 +1,4 @@
-"""What the records of a history say of an execution as a whole."""
+"""The history records of an execution as a whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HistoryKind(StrEnum):
-    """What one record of a history tells; compares equal to its name."""
+    """The kind of a history record; compares equal to its name."""
 
     STARTED = "Started"
     FORKED = "Forked"
@@ -43,8 +43,8 @@ class HistoryKind(StrEnum):
 class HistoryRecord:
     """One thing that happened to an execution.
 
-    ``number`` counts from 1 without gaps. ``at`` is UTC, by the clock of whoever wrote it: where clocks differ it may go
-    back from one record to the next. ``task`` and ``attempt`` are ``None`` where it concerns the execution as a whole.
+    ``number`` counts from 1 without gaps. ``at`` is UTC, by the clock of the writer: if clocks differ, it may decrease from
+    one record to the next. ``task`` and ``attempt`` are ``None`` if it concerns the execution as a whole.
     ``text`` is a sentence, ``details`` are JSON values.
 
     Example:
@@ -84,7 +84,7 @@ class Entry(NamedTuple):
 
 
 def started(row: ExecutionRow, events: Sequence[EventRow]) -> list[Entry]:
-    """How it came into being."""
+    """How it was created."""
     details: dict[str, Any] = {"workflow": row.workflow, "version": row.version}
     what = f"execution of workflow {row.workflow!r}"
     if row.forked_from is not None:
@@ -103,7 +103,7 @@ def started(row: ExecutionRow, events: Sequence[EventRow]) -> list[Entry]:
 
 
 def first_claim(row: ExecutionRow, events: Sequence[EventRow]) -> Entry | None:
-    """The first claim, of which no event tells unless it was steered before; ``None`` where there was none such."""
+    """The first claim, which is not an event unless the execution was steered before it; ``None`` if there was none."""
     if row.started_at is None or not _is_claimed_silently(row, events):
         return None
     return _claimed(row.started_at, _first_owner(row, events))
@@ -115,7 +115,7 @@ def _is_claimed_silently(row: ExecutionRow, events: Sequence[EventRow]) -> bool:
 
 
 def _first_owner(row: ExecutionRow, events: Sequence[EventRow]) -> str | None:
-    """Who claimed it first, where that can still be told: who gave it up, or has it."""
+    """Who claimed it first, if that is still known: whoever released it, or its owner."""
     for event in events:
         if event.kind in (EventKind.HANDED_OVER, EventKind.TAKEN_OVER, EventKind.CLAIMED):
             return None if event.kind == EventKind.CLAIMED else json.loads(event.details).get("runner")
@@ -123,7 +123,7 @@ def _first_owner(row: ExecutionRow, events: Sequence[EventRow]) -> str | None:
 
 
 def told(event: EventRow, round: int) -> list[Entry]:
-    """What an event tells; that of a new round, of this number, tells how the one before has ended, too."""
+    """The record of an event; a new round is preceded by the end of the previous one."""
     details: dict[str, Any] = json.loads(event.details)
     kind = HistoryKind(event.kind)
     runner = details.get("runner")

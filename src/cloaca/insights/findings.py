@@ -1,4 +1,4 @@
-"""What is wrong with a database and those who work on it, judged by what was seen of them; pure."""
+"""Judging what is wrong with a database and its runners, from what was seen of them; pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cloaca.store.inspection import Damage, Holder, StartedRow, SuspectedRow, Wa
 from cloaca.store.rows import RunnerRow
 
 PATIENCE_SECONDS = 60.0
-"""How long an execution may wait for a runner before that is worth a line."""
+"""How long an execution may wait for a runner before that is reported."""
 
 SKEW_SECONDS = 2.0
 """By how much clocks may differ."""
 
 
 Command = Callable[..., str]
-"""Writes the words of a command so that it can be typed, with the database that is looked at."""
+"""Formats a command as it can be typed, including the database that is being diagnosed."""
 
 
 class Grade(StrEnum):
-    """How a finding is to be taken; compares equal to its name."""
+    """The severity of a finding; compares equal to its name."""
 
     OK = "ok"
     NOTE = "note"
@@ -33,7 +33,7 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check has found; ``next_step`` says what to do where something is wrong."""
+    """The result of one check; ``next_step`` says what to do if something is wrong."""
 
     check: str
     grade: Grade
@@ -42,9 +42,9 @@ class Finding:
 
 
 class SeenRunner(NamedTuple):
-    """A runner at the first look and at the last, and how many executions it owns.
+    """A runner when it was first and last looked at, and how many executions it owns.
 
-    ``is_stopped`` if it is a process of this host that was stopped and not ended.
+    ``is_stopped`` if it is a process of this host that is stopped but has not ended.
     """
 
     first: RunnerRow
@@ -54,19 +54,19 @@ class SeenRunner(NamedTuple):
 
     @property
     def name(self) -> str:
-        """It for people."""
+        """A description for people."""
         return f"runner {self.last.id} (process {self.last.pid} on {self.last.host})"
 
 
 class SeenRunners(NamedTuple):
-    """All runners that were there at both looks; ``lost`` is what those own that were there at neither."""
+    """All runners that were seen both times; ``lost`` is what is owned by runners that were seen neither time."""
 
     seen: list[SeenRunner]
     lost: Mapping[str, int]
 
 
 def typed(*words: str) -> str:
-    """A command as it is typed where the database need not be named."""
+    """A command as it is typed if the database need not be named."""
     return shlex.join(["cloaca", *words])
 
 
@@ -89,7 +89,7 @@ def of_tables(version: int, known: int, *, command: Command = typed) -> Finding:
 
 
 def of_holders(holders: Sequence[Holder], *, patience: float) -> Iterator[Finding]:
-    """Who holds up those who write."""
+    """Who blocks writers."""
     for holder in holders:
         seconds = patience if holder.seconds is None else holder.seconds
         yield Finding(
@@ -103,7 +103,7 @@ def of_holders(holders: Sequence[Holder], *, patience: float) -> Iterator[Findin
 
 
 def of_runners(runners: SeenRunners, *, watched: float, command: Command = typed) -> Iterator[Finding]:
-    """Who of the runners is dead, stopped or silent, and what it owns."""
+    """Which runners are dead, stopped or silent, and what they own."""
     found = {runner: _of_runner(runner, watched=watched, command=command) for runner in runners.seen}
     yield from filter(None, found.values())
     for owner, number in runners.lost.items():
@@ -140,7 +140,7 @@ def _of_runner(runner: SeenRunner, *, watched: float, command: Command) -> Findi
 
 
 def of_waiting(rows: Iterable[WaitingRow], *, now: float, command: Command = typed) -> Iterator[Finding]:
-    """What waits for a runner, because it has no room or because nobody has the code."""
+    """What waits for a runner, for lack of capacity or because no runner has the code."""
     for row in rows:
         if now - row.oldest_at < PATIENCE_SECONDS:
             continue
@@ -162,7 +162,7 @@ def of_waiting(rows: Iterable[WaitingRow], *, now: float, command: Command = typ
 
 
 def of_suspected(rows: Iterable[SuspectedRow], *, command: Command = typed) -> Iterator[Finding]:
-    """Tasks that may have brought their processes down."""
+    """Tasks that may have crashed their processes."""
     for row in rows:
         times = f"{row.crashes} times" if row.crashes > 1 else "once"
         yield Finding(
@@ -175,12 +175,12 @@ def of_suspected(rows: Iterable[SuspectedRow], *, command: Command = typed) -> I
 def of_clocks(
     *, ahead: float, error: float, runners: Iterable[RunnerRow], newest: Sequence[StartedRow], now: float
 ) -> Iterator[Finding]:
-    """Whose clock is not that of the database, or of the others.
+    """Whose clock differs from that of the database, or from the others.
 
     Args:
-        ahead: By how many seconds this host's clock is ahead of the server's, give or take ``error``.
-        newest: Executions in the order in which they were entered, latest first.
-        now: Wall seconds of the server.
+        ahead: By how many seconds this host's clock is ahead of the server's, plus or minus ``error``.
+        newest: Executions in the order in which they were stored, latest first.
+        now: Wall-clock seconds of the server.
     """
     texts = []
     if abs(ahead) - error > SKEW_SECONDS:
@@ -209,7 +209,7 @@ def of_clocks(
 
 
 def _of_order(newest: Sequence[StartedRow]) -> Finding:
-    """Whether times grow as executions were entered, whoever entered them."""
+    """Whether times increase in the order in which executions were stored, by any process."""
     latest, back = 0.0, 0.0
     for row in reversed(newest):
         back = max(back, latest - row.created_at)

@@ -1,4 +1,4 @@
-"""Whether a database and those who work on it are well: what is looked at, in which order."""
+"""Checking a database and its runners: what is checked, and in which order."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _MOST_SUSPECTED = 20
 
 
 class Examination(NamedTuple):
-    """One look at a database.
+    """One diagnosis of a database.
 
     Args:
-        watch: For how many seconds runners are watched: a dead one is proven in two, a silent one in twenty.
-        patience: For how many seconds somebody may hold a lock.
-        thorough: Whether to read the whole file of a SQLite database for damage.
-        sleep: Waits between the first look at the runners and the last.
-        command: Writes the commands of the next steps.
+        watch: How long runners are watched, in seconds: a dead one is proven in two, a silent one in twenty.
+        patience: How long a lock may be held, in seconds.
+        thorough: Whether to read the whole file of a SQLite database to find damage.
+        sleep: Waits between the first and the last look at the runners.
+        command: Formats the commands of the next steps.
     """
 
     inspection: Inspection
@@ -40,9 +40,9 @@ class Examination(NamedTuple):
     command: Command = findings.typed
 
     def findings(self) -> Iterator[Finding]:
-        """What is found, check by check, as soon as it is known; it ends with the first that rules out the others."""
+        """The findings, check by check, as soon as they are known; ends early if one makes the others impossible."""
         try:
-            # A file is not looked into before its tables are asked for.
+            # The file is not examined before its tables have been checked.
             version = self.inspection.tables_version()
             yield Finding("database", Grade.OK, f"{self.store.location}, {self.inspection.server()}")
             tables = findings.of_tables(version, self.inspection.known_version, command=self.command)
@@ -85,7 +85,7 @@ class Examination(NamedTuple):
             for id, row in last.items()
             if id in first
         ]
-        # One that has joined or left meanwhile is in one of the looks, or owned something at one of them only.
+        # A runner that has joined or left meanwhile was seen one of the two times, or owned something at one of them only.
         lost = {id: number for id, number in owned.items() if id in owned_first and id not in first | last}
         return SeenRunners(seen, lost)
 

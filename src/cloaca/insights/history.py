@@ -1,7 +1,7 @@
-"""What happened to an execution, in order, from what is stored of it.
+"""What happened to an execution, in order, according to what is stored.
 
 Each change of its fence after the first claim has left an event, and each attempt is stored with the fence under which it
-was settled. So the events part its life into eras, one for each fence, and only within an era times decide the order.
+was settled. The events thus divide its life into eras, one per fence, and times decide the order only within an era.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def history_of(stored: Stored, events: Iterable[EventRow]) -> list[HistoryRecord]:
-    """The history of an execution, without gaps in its numbers."""
+    """The history of an execution, numbered without gaps."""
     # Events are read after the row, and may be newer.
     known = [event for event in events if event.fence <= stored.row.fence]
     entries = [entry for era in _eras(_with_fences(stored), known) for entry in era]
@@ -34,7 +34,7 @@ def history_of(stored: Stored, events: Iterable[EventRow]) -> list[HistoryRecord
 
 
 def _with_fences(stored: Stored) -> Stored:
-    """Attempts that were stored before they had fences come after the first claim; a fork has none but those it kept."""
+    """Attempts that were stored without fences come after the first claim; a fork has none except those it kept."""
     if stored.row.forked_from is not None or not stored.row.fence:
         return stored
     return stored._replace(
@@ -61,18 +61,18 @@ def _eras(stored: Stored, events: Sequence[EventRow]) -> list[list[Entry]]:
 
 
 def gaps(row: ExecutionRow, events: Iterable[EventRow]) -> list[int]:
-    """The fences of which an execution has no event although it must have: none, unless something was lost.
+    """The fences for which an event is missing: none, unless something was lost.
 
-    Executions that were steered or changed hands before the database knew events have such gaps.
+    Executions that were steered or changed owners before the database recorded events have such gaps.
     """
-    # The first claim has no event of its own, and nothing else comes before it; a fork is born with its second fence.
+    # The first claim has no event of its own and nothing else precedes it; a fork starts with its second fence.
     first = 1 if row.started_at is None and row.forked_from is None else 2
     found = {event.fence for event in events}
     return [fence for fence in range(first, row.fence + 1) if fence not in found]
 
 
 def implied_status(history: Iterable[HistoryRecord]) -> Status:
-    """The status that an execution has after what has happened to it."""
+    """The status that follows from what has happened to an execution."""
     status, is_begun = Status.PENDING, False
     for record in history:
         match record.kind:

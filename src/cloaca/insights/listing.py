@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from cloaca.store.store import Store
 
 _MOST = 2**31 - 1
-"""The largest limit of a list: databases take it everywhere."""
+"""The largest limit of a list, which all databases accept."""
 
 
 def list_summaries(
     store: Store, *, workflow_name: str | None, status: str | None, limit: int, after: str | None
 ) -> list[ExecutionSummary]:
-    """Executions, newest first; the next page is ``after`` the last id of this one."""
+    """Executions, newest first; ``after`` is the last id of the previous page."""
     _check_filters(workflow_name, status, limit)
     if after is not None and find_execution(store, after) is None:
         raise ExecutionNotFoundError(

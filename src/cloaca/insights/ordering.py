@@ -1,4 +1,4 @@
-"""Putting what happened in order where clocks cannot be relied on; pure."""
+"""Ordering what happened where clocks cannot be relied on; pure."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from heapq import heapify, heappop, heappush
 
 
 def in_order(times: Sequence[float], before: Mapping[int, Sequence[int]]) -> list[int]:
-    """The positions of what happened at these times: by time, but nothing before what must come before it.
+    """The positions of events with these times: in time order, except that nothing precedes what must come before it.
 
     Args:
-        before: Position to those that must come before it; without circles.
+        before: Position to the positions that must come before it; without cycles.
 
     >>> in_order([3.0, 1.0, 2.0], {1: [0]})
     [2, 0, 1]

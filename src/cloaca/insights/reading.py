@@ -1,4 +1,4 @@
-"""Reading one execution with all that is stored of it."""
+"""Reading an execution with everything stored about it."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ def read_stored(store: Store, execution_id: Any) -> Stored:
     """What is stored of an execution.
 
     Raises:
-        ExecutionNotFoundError: There is none of this id.
+        ExecutionNotFoundError: No execution has this id.
     """
     row = find_execution(store, execution_id)
     if row is None:
         raise ExecutionNotFoundError(
             f"execution {shown(execution_id)} is not in {store.location}: check the id, and that this is its database"
         )
-    # What is read later may be newer: of tasks that the first claim has brought by now this row knows nothing.
+    # Later reads may be newer: tasks that the first claim has added since are unknown to this row.
     attempts = store.read_attempts(row.id) if row.structure else []
     return Stored(row, _graph(store, row), attempts)
 
 
 def read_record(store: Store, execution_id: str, *, code_of: CodeOf | None) -> ExecutionRecord:
-    """All that is stored of an execution.
+    """Everything that is stored about an execution.
 
     Args:
-        code_of: ``None`` where nothing is run, whatever is registered.
+        code_of: ``None`` if nothing runs here, whatever is registered.
 
     Raises:
-        ExecutionNotFoundError: There is none of this id.
+        ExecutionNotFoundError: No execution has this id.
     """
     row, graph, attempts = read_stored(store, execution_id)
     view = view_so_far(graph, row.input, attempts)
@@ -81,14 +81,14 @@ def conflicts_of(graph: Graph, view: View) -> list[ConflictRecord]:
 
 
 def _graph(store: Store, row: ExecutionRow) -> Graph:
-    """The graph it was started with; one without tasks where its first claim is still to choose one."""
+    """The graph it was started with; without tasks if its first claim has yet to choose one."""
     if not row.structure:
         return Graph(row.workflow, {})
     return Graph.from_json(store.read_structures([row.structure])[row.structure])
 
 
 def view_so_far(graph: Graph, input: str, attempts: list[StoredAttempt]) -> View:
-    """The context as the tasks completed so far have left it."""
+    """The context left by the tasks that have completed so far."""
     deltas = {
         graph.index[stored.task]: Delta.from_text(stored.delta)
         for stored in attempts if stored.status == "Completed" and stored.delta is not None
@@ -118,12 +118,12 @@ def summary_fields(
 
 
 def find_execution(store: Store, execution_id: Any) -> ExecutionRow | None:
-    """The row of an id, which may be anything that somebody typed."""
+    """The row of an id, which may be any value."""
     if not is_str(execution_id) or is_unstorable(execution_id):
         return None
     return store.read_execution(execution_id)
 
 
 def is_unstorable(text: str) -> bool:
-    """Whether no database could have stored it: half a character is in it."""
+    """Whether no database could have stored it, because it contains a lone surrogate."""
     return any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""Why an execution is not further, as data and as sentences."""
+"""Why an execution is not making progress, as data and as sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cloaca.model.states import Status
 
 
 class ReasonKind(StrEnum):
-    """What an execution or one of its tasks waits for; compares equal to its name."""
+    """What an execution or one of its tasks is waiting for; compares equal to its name."""
 
     ENDED = "Ended"
     PAUSED = "Paused"
@@ -28,10 +28,10 @@ class ReasonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason why an execution is not further.
+    """One reason why an execution is not making progress.
 
-    ``task`` is ``None`` where it concerns the execution as a whole. ``text`` is a sentence. ``next_step`` is a command that
-    helps, without ``--db``; ``None`` where there is nothing to do but wait.
+    ``task`` is ``None`` if it concerns the execution as a whole. ``text`` is a sentence. ``next_step`` is a helpful command,
+    without ``--db``; ``None`` if there is nothing to do but wait.
 
     Example:
         >>> import cloaca
@@ -55,7 +55,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why an execution is not further: its ``reasons``, those that concern all of it first; ``str`` has them as lines.
+    """Why an execution is not making progress: its ``reasons``, those about all of it first; ``str`` has one line each.
 
     Example:
         >>> import cloaca

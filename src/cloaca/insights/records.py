@@ -1,4 +1,4 @@
-"""Records of executions, their tasks and attempts, as they are handed out."""
+"""The public records of executions, tasks and attempts."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task of an execution. ``reason`` says why it was skipped or what it waits for; ``error`` is its last.
+    """A task of an execution. ``reason`` says why it was skipped or what it waits for; ``error`` is its last error.
 
-    ``sub_status`` is, while it is ``Running``, ``"Deferred"`` where its body waits without a slot, else ``"Active"``. A
-    task that runs again in a new round keeps the attempts of the earlier ones.
+    While the task is ``Running``, ``sub_status`` is ``"Deferred"`` if its body waits without a slot, and ``"Active"``
+    otherwise. A task that runs again in a new round keeps its earlier attempts.
 
     Example:
         >>> import cloaca
@@ -67,9 +67,9 @@ class TaskRecord:
 
 @dataclass(frozen=True, slots=True)
 class ConflictRecord:
-    """A change that overwrote an unequal one of a task that does not come before it.
+    """A change that overwrote an unequal change by a task that is not an ancestor.
 
-    ``path`` is the context key and the dict keys below it; ``kept`` and ``lost`` are the ids of the tasks.
+    ``path`` is the context key and the dict keys below it; ``kept`` and ``lost`` are the ids of the two tasks.
 
     Example:
         >>> import cloaca
@@ -95,8 +95,8 @@ class ConflictRecord:
 class ExecutionSummary:
     """An execution without its tasks and context.
 
-    ``round`` is 1, and one more with each ``retry``. Of a fork, ``forked_from`` is the id of the execution it was made
-    of, and ``forked_at`` the task from which it runs.
+    ``round`` starts at 1 and grows with each ``retry``. For a fork, ``forked_from`` is the id of the original execution,
+    and ``forked_at`` the task from which the fork runs.
 
     Example:
         >>> import cloaca
@@ -126,11 +126,11 @@ class ExecutionSummary:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionRecord(ExecutionSummary):
-    """All that is stored of an execution.
+    """Everything that is stored about an execution.
 
-    ``context`` is the final context, or what the tasks completed so far have left; ``written_by`` has for each of its
-    keys the task that wrote it last, ``None`` where that is the input. ``conflicts`` are the overwrites between siblings
-    that it came from. ``waiting_for`` says what keeps an execution that nobody runs from going on.
+    ``context`` is the final context, or that left by the tasks completed so far. ``written_by`` names, for each key, the
+    task that wrote it last, or ``None`` for the input. ``conflicts`` are the overwrites between parallel tasks
+    in this context. ``waiting_for`` says what prevents an execution without an owner from continuing.
 
     Example:
         >>> import cloaca
@@ -158,10 +158,10 @@ def moment(seconds: float | None) -> datetime | None:
 
 
 def moment_of(seconds: float) -> datetime:
-    """Stored seconds as a UTC time."""
+    """Stored seconds as a UTC time, or ``None``."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def time_text(seconds: float) -> str:
-    """Stored seconds as sentences show them."""
+    """Stored seconds as shown in sentences."""
     return f"{moment_of(seconds):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""The runners of a database, and what can be seen of whether they live."""
+"""The runners of a database, and what can be seen of whether they are alive."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cloaca.insights.records import moment_of
 from cloaca.store.rows import RunnerRow
 
 SILENT_SECONDS = 20.0
-"""Twice the time between two heartbeats of a runner with nothing to do, as it is unless configured otherwise."""
+"""Twice the time between two heartbeats of an idle runner with default settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerRecord:
     """A runner that has joined the database and not left.
 
-    ``is_gone`` if its lock is free: its process has ended or is cut off; ``None`` where that cannot be told.
-    ``silent_since`` is since when it has not moved, as far as this process has seen, ``None`` if it has not been so for
+    ``is_gone`` if its lock is free, that is, its process has ended or is cut off; ``None`` if that cannot be determined.
+    ``silent_since`` is the time since which this process has seen it stand still, if that is more than
     20 seconds.
 
     Example:
@@ -42,15 +42,15 @@ class RunnerRecord:
 
 
 class Sightings:
-    """What this process has seen of runners that move: whoever looks twice sees who does not. Safe in any thread."""
+    """When this process has seen runners move: looking twice shows which of them stand still. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: Mapping[str, tuple[int, float]] = {}
-        """By runner its turn, and the wall time when that was seen first."""
+        """By runner: its turn, and the wall-clock time when that was first seen."""
 
     def look(self, rows: Iterable[RunnerRow], now: float) -> dict[str, RunnerRecord]:
-        """The runners by id, judged by this look and the earlier ones."""
+        """The runners by id, judged by this look and earlier ones."""
         with self._lock:
             before, seen = self._seen, {}
             records = {}

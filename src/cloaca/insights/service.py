@@ -1,4 +1,4 @@
-"""The one object that runners, clients, commands and pages ask about what is stored; it writes nothing."""
+"""The class through which runners, clients, commands and pages read stored state; it writes nothing."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 class Insights:
-    """All reads of one database. Any thread may call any method, also before anybody has prepared the store.
+    """All reads of one database. Any thread may call any method, even before the store was prepared.
 
     Args:
-        code_of: What is registered here; ``None`` where nothing is run.
-        limit_of: The time limits of the tasks registered here.
-        now: Wall seconds.
+        code_of: What is registered here; ``None`` if nothing runs here.
+        limit_of: The timeouts of the tasks registered here.
+        now: Wall-clock seconds.
 
-    Every method that is given an id raises ``ExecutionNotFoundError`` where there is none of it, and ``DatabaseError``
-    where the database cannot be read.
+    Every method that takes an id raises ``ExecutionNotFoundError`` if it does not exist, and ``DatabaseError`` if the
+    database cannot be read.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Insights:
 
     @cached_property
     def _sightings(self) -> Sightings:
-        from cloaca.insights.runners import Sightings  # noqa: PLC0415 - loaded by those who ask for it
+        from cloaca.insights.runners import Sightings  # noqa: PLC0415 - needed only on request
 
         return Sightings()
 
     def get_execution(self, execution_id: str) -> ExecutionRecord:
-        """All that is stored of an execution."""
+        """Everything that is stored about an execution."""
         return read_record(self._store, execution_id, code_of=self._code_of)
 
     def list_executions(
@@ -67,7 +67,7 @@ class Insights:
         limit: int = 50,
         after: str | None = None,
     ) -> list[ExecutionSummary]:
-        """Executions, newest first; the next page is ``after`` the last id of this one."""
+        """Executions, newest first; ``after`` is the last id of the previous page."""
         return list_summaries(
             self._store, workflow_name=workflow_name, status=status, limit=limit, after=after
         )
@@ -80,24 +80,24 @@ class Insights:
         return history_of(stored, self._store.steering.events(stored.row.id))
 
     def explain(self, execution_id: str) -> Explanation:
-        """Why an execution is not further."""
+        """Why an execution is not making progress."""
         from cloaca.insights.explain import Known, explanation  # noqa: PLC0415 - as above
 
         stored, runners = read_stored(self._store, execution_id), self._runners()
         if stored.row.owner not in (None, *runners):
-            # It may have ended or been handed over, and its runner have left, between the two reads.
+            # Between the two reads it may have ended or been handed over, and its runner may have left.
             stored, runners = read_stored(self._store, execution_id), self._runners()
         events = self._store.steering.events(stored.row.id)
         return explanation(stored, Known(events, runners, self._code_of, self._limit_of, self._now()))
 
     def diff(self, a: str, b: str) -> ExecutionDiff:
-        """Where two executions part."""
+        """Where two executions differ."""
         from cloaca.insights.difference import difference_of  # noqa: PLC0415 - as above
 
         return difference_of(read_stored(self._store, a), read_stored(self._store, b))
 
     def plan(self, workflows: Mapping[str, Workflow], *, on_version_change: str = "continue") -> UpgradePlan:
-        """What it means for all executions that have not ended that these workflows run from now on, by their names."""
+        """What happens to all unfinished executions if these workflows, by name, run from now on."""
         from cloaca.insights.upgrade import live_executions, plan_of  # noqa: PLC0415 - as above
 
         if on_version_change not in ("continue", "wait"):
@@ -107,7 +107,7 @@ class Insights:
         return plan_of(workflows, live_executions(self._store), same_version=on_version_change == "wait")
 
     def runners(self) -> list[RunnerRecord]:
-        """The runners that have joined and not left, the oldest first."""
+        """The runners that have joined and not left, oldest first."""
         return list(self._runners().values())
 
     def _runners(self) -> dict[str, RunnerRecord]:

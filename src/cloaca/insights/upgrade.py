@@ -1,4 +1,4 @@
-"""What a deploy of other code would mean for the executions that have not ended."""
+"""What a deploy of new code means for unfinished executions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ LIVE = (Status.PENDING, Status.RUNNING, Status.PAUSED)
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """What becomes of one task, in how many of the live executions.
+    """What happens to one task, in how many of the unfinished executions.
 
-    ``keeps``: it is decided there, and what it has left stays. ``runs_new``: it has not ended there and runs the code
-    given. ``runs_same``: it has not, and the code given is what the execution was started with. ``waits``: it has not, and
-    its execution would wait.
+    ``keeps``: it has ended there, and its result stays. ``runs_new``: it has not ended and will run the new code.
+    ``runs_same``: it has not ended, and the execution was started with this same code. ``waits``: it has not ended,
+    and its execution would wait.
 
     Example:
         >>> import cloaca
@@ -50,10 +50,10 @@ class TaskPlan:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowPlan:
-    """What becomes of the live executions of one workflow.
+    """What happens to the unfinished executions of one workflow.
 
-    ``live`` of them have not ended; ``unchanged`` of these were started with the code given, ``waits`` would wait for what
-    ``why`` says, in sentences. ``tasks`` are those of the code given first, then those that only executions have.
+    ``live`` is their number. ``unchanged`` of these were started with this same code; ``waits`` would wait, for the reasons
+    in ``why``. ``tasks`` lists the tasks of the new code, followed by those that only executions have.
 
     Example:
         >>> import cloaca
@@ -78,7 +78,7 @@ class WorkflowPlan:
 
 @dataclass(frozen=True, slots=True)
 class UpgradePlan:
-    """What a deploy would mean, by workflow: those given, then others that have live executions, each in alphabetical order.
+    """What a deploy means, by workflow: those given, then others with unfinished executions, in alphabetical order each.
 
     Example:
         >>> import cloaca
@@ -97,12 +97,12 @@ class UpgradePlan:
 
     @property
     def waits(self) -> bool:
-        """Whether some execution would wait."""
+        """Whether any execution would wait."""
         return any(workflow.waits for workflow in self.workflows)
 
 
 class Live(NamedTuple):
-    """An execution that has not ended; ``graph`` is ``None`` where its first claim is still to choose one."""
+    """An unfinished execution; ``graph`` is ``None`` if its first claim has yet to choose one."""
 
     workflow: str
     version: str
@@ -114,10 +114,10 @@ class Live(NamedTuple):
 def plan_of(
     workflows: Mapping[str, Workflow], live: Iterable[Live], *, same_version: bool = False
 ) -> UpgradePlan:
-    """What it means for live executions that these workflows run from now on, by the names they are registered as.
+    """What it means for unfinished executions if these workflows, by registered name, run from now on.
 
     Args:
-        same_version: Whether an execution runs only with the version it was started under.
+        same_version: Whether an execution runs only under the version it was started with.
     """
     counts = {name: _Counts(_named(name, workflow)) for name, workflow in sorted(workflows.items())}
     others: dict[str, _Counts] = {}
@@ -128,12 +128,12 @@ def plan_of(
 
 
 def _named(name: str, workflow: Workflow) -> Workflow:
-    """The workflow under the name it is registered as, which is part of its structure."""
+    """The workflow under its registered name, which is part of its structure."""
     return workflow if workflow.name == name else Workflow(name, tasks=workflow.bound)
 
 
 class _Counts:
-    """The counts of one workflow; ``None`` is one that is not among the code given."""
+    """The counts for one workflow; ``None`` stands for one that is not part of the new code."""
 
     def __init__(self, workflow: Workflow | None) -> None:
         self._workflow = workflow
@@ -156,7 +156,7 @@ class _Counts:
             self._tasks.setdefault(task, _zero())["keeps" if is_decided else verb] += 1
 
     def plan(self, name: str) -> WorkflowPlan:
-        """What was counted."""
+        """The result of counting."""
         tasks = [TaskPlan(task, **numbers) for task, numbers in self._tasks.items()]
         why = [f"{number} of {self._live}: {text}" for text, number in self._why.items()]
         return WorkflowPlan(name, self._live, self._unchanged, self._waits, why, tasks)
@@ -188,7 +188,7 @@ def _decided(workflow: Workflow | None, one: Live) -> Iterator[tuple[str, bool]]
 
 
 def live_executions(store: Store) -> Iterator[Live]:
-    """All executions that have not ended, read page by page, each page as it then is."""
+    """All unfinished executions, read page by page, each page as it is at that time."""
     graphs: dict[str, Graph] = {}
     table = store.steering
     for workflow in table.workflows():
@@ -205,7 +205,7 @@ def live_executions(store: Store) -> Iterator[Live]:
 
 
 def _learn(store: Store, graphs: dict[str, Graph], page: Iterable[LiveRow]) -> None:
-    """Read the graphs of a page that are not known yet."""
+    """Read those graphs of a page that are not known yet."""
     unknown = {row.structure for row in page} - graphs.keys() - {""}
     if unknown:
         graphs.update({name: Graph.from_json(text) for name, text in store.read_structures(unknown).items()})

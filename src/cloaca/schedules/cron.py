@@ -1,4 +1,4 @@
-"""A schedule as a value, and what its parts may be."""
+"""A cron schedule as a value, and the validation of its parts."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _POLICIES = {policy.value: policy for policy in CatchUp} | {"run-all": CatchUp.A
 
 @dataclass(frozen=True, slots=True)
 class CronSchedule:
-    """A workflow and when it is to run, for ``add_cron_schedule``.
+    """A workflow and when to run it, for ``add_cron_schedule``.
 
     Attributes:
-        workflow_name: What to run.
-        cron_expression: Five fields, or six with seconds first; or ``@daily`` and the like.
-        timezone: Whose clocks it follows.
-        enabled: Whether it fires from the beginning.
-        context: What each execution starts with.
-        max_missed_runs: How many missed instants are caught up with at most; ``None`` leaves that to the runner.
+        workflow_name: The workflow to run.
+        cron_expression: Five fields, or six with seconds first; or an alias such as ``@daily``.
+        timezone: The time zone of the expression.
+        enabled: Whether it is enabled from the start.
+        context: The context that each execution starts with.
+        max_missed_runs: How many missed runs are caught up at most; ``None`` uses the runner's setting.
         catch_up: ``True`` or ``"all"``, ``False`` or ``"skip"``, or ``"latest"``.
 
     Example:
@@ -44,10 +44,10 @@ class CronSchedule:
 
 
 def checked_schedule(given: Any) -> CronSchedule:
-    """The schedule that is meant.
+    """Validate a schedule.
 
     Raises:
-        ScheduleError: It is none, or says neither yes nor no where it must.
+        ScheduleError: It is not a ``CronSchedule``, or ``enabled`` is not a bool.
     """
     if not isinstance(given, CronSchedule):
         raise ScheduleError(
@@ -59,7 +59,7 @@ def checked_schedule(given: Any) -> CronSchedule:
 
 
 def checked_policy(given: Any) -> CatchUp:
-    """The policy that is meant.
+    """The policy for a name or a bool.
 
     >>> checked_policy("run-all"), checked_policy(False)
     (<CatchUp.ALL: 'all'>, <CatchUp.SKIP: 'skip'>)
@@ -77,10 +77,10 @@ def checked_policy(given: Any) -> CatchUp:
 
 
 def checked_most(given: Any) -> int | None:
-    """How many missed instants are caught up with at most.
+    """Validate the limit on how many missed runs are caught up.
 
     Raises:
-        ScheduleError: It is no number from 0 to 1000.
+        ScheduleError: It is not a whole number from 0 to 1000.
     """
     if given is not None and (type(given) is not int or not 0 <= given <= MOST_CAUGHT_UP):
         raise ScheduleError(

@@ -1,4 +1,4 @@
-"""What code declares: which schedules this process can act on, and the rows of its triggers."""
+"""Declarations in code: which schedules this process can handle, and the rows of its triggers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cloaca.store.schedules import DECLARED, TRIGGER, ScheduleRow
 
 
 def needs_of_trigger(name: str) -> str:
-    """What a trigger's row needs: the trigger itself. No workflow's name holds a line end."""
+    """What the row of a trigger requires: the trigger itself. A workflow's name contains no line end."""
     return f"trigger\n{name}"
 
 
@@ -24,7 +24,7 @@ def needs_here(workflows: Iterable[str], triggers: Iterable[AnyTrigger]) -> list
 
 
 def row_of(trigger: AnyTrigger, *, now: float, make_id: MakeId) -> ScheduleRow:
-    """The row of a trigger that is new; it is due one interval from now, or at its first instant."""
+    """The row of a new trigger, which is due one interval from now, or at its first scheduled time."""
     if trigger.cron is None:
         next_at: float | None = now + (trigger.poll_interval_ms or 0) / 1000
     else:

@@ -1,4 +1,4 @@
-"""Schedules and fires as the dicts that callers get; moments are ISO 8601 texts, UTC."""
+"""Schedules and fires as the dicts that callers get; times are ISO 8601 strings, UTC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _text(seconds: float | None) -> str | None:
 
 
 def cron_schedule(row: ScheduleRow) -> dict[str, Any]:
-    """A schedule that fires by the clock."""
+    """A cron schedule."""
     return {
         "id": row.id,
         "workflow_name": row.workflow,
@@ -33,7 +33,7 @@ def cron_schedule(row: ScheduleRow) -> dict[str, Any]:
 
 
 def cron_fire(row: FiredRow) -> dict[str, Any]:
-    """A fire by the clock: written once, with its execution, so that all its times are one."""
+    """A fire of a cron schedule. It is written once, together with its execution, so all its times are the same."""
     fired_at = _text(row.fired_at)
     return {
         "id": row.id,
@@ -48,7 +48,7 @@ def cron_fire(row: FiredRow) -> dict[str, Any]:
 
 
 def trigger(row: ScheduleRow) -> dict[str, Any]:
-    """A trigger; ``poll_interval_ms`` is ``None`` where it fires by the clock."""
+    """A trigger; ``poll_interval_ms`` is ``None`` if it fires on a cron schedule."""
     return {
         "id": row.id,
         "trigger_name": row.name,
@@ -65,7 +65,7 @@ def trigger(row: ScheduleRow) -> dict[str, Any]:
 
 
 def trigger_fire(row: FiredRow) -> dict[str, Any]:
-    """A fire of a trigger, with the beginning and the end of its execution."""
+    """A fire of a trigger, with the start and end of its execution."""
     return {
         "id": row.id,
         "schedule_id": row.schedule_id,

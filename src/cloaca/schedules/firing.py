@@ -1,4 +1,4 @@
-"""Firing by the clock: each nominal instant of each schedule starts one execution, whoever of many runners is first."""
+"""Firing cron schedules: each scheduled time starts one execution, whichever of many runners comes first."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ logger = logging.getLogger("cloaca.schedules")
 
 TAKEN_AT_ONCE = 100
 STARTED_AT_ONCE = 1000
-"""Bounds of one transaction: other writers wait for it."""
+"""The limits of one transaction, because other writers wait for it."""
 
 AGAIN_SECONDS = 0.05
-"""How soon to look again at what others hold."""
+"""How soon to look again at schedules that another runner is firing."""
 
 AHEAD_SECONDS = 60.0
 """How far the clocks of machines that share a database may differ before it looks as if one was set back."""
@@ -33,7 +33,7 @@ class ClockFiring:
 
     Args:
         needs: What is registered in this process, see ``ScheduleRow.needs``.
-        most: How many instants that have passed are fired at once, of schedules that say nothing of their own.
+        most: How many missed times are fired at once, for schedules without a limit of their own.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class ClockFiring:
         self._most = most
         self._observer = observer
         self._put_aside: set[str] = set()
-        """Schedules that cannot be understood here: made by a newer release, or in a zone that is not installed."""
+        """Schedules that cannot be handled here: created by a newer release, or in a time zone that is not installed."""
 
     def tick(self, now: float) -> tuple[float | None, int]:
-        """Fire all that is due: when the next is, and how many executions were started."""
+        """Fire everything that is due; returns when the next one is due, and how many executions were started."""
         if self._schedules.any_ahead(now + AHEAD_SECONDS):
             self._reckon_again(now)
         started, needs = 0, self._needs()
@@ -66,12 +66,12 @@ class ClockFiring:
             if self._observer is not None and fired.executions:
                 self._observer.fired(fired.executions, max(0.0, now - next_due))
             if not fired.schedules:
-                # Others are firing them in this moment.
+                # Another runner is firing them right now.
                 return now + AGAIN_SECONDS, started
         return next_due, started
 
     def look_again(self) -> None:
-        """Give what could not be understood another chance: somebody may have mended it."""
+        """Retry schedules that could not be handled: somebody may have fixed them."""
         self._put_aside.clear()
 
     @property
@@ -116,8 +116,8 @@ class ClockFiring:
             return None
 
     def _reckon_again(self, now: float) -> None:
-        """The clock was set back: what was reckoned by the time before would be due too late."""
-        logger.warning("schedules were reckoned at a time that is still to come: reckoning them again")
+        """The clock was set back: times computed from the later clock would be too late."""
+        logger.warning("schedules were last computed at a time in the future: computing them again")
 
         def decide(rows: Sequence[ScheduleRow]) -> Firing:
             crons = [(row, cron) for row in rows if (cron := self._cron(row)) is not None]

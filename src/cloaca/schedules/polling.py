@@ -1,4 +1,4 @@
-"""Asking triggers: each on a thread of its own, by one runner of a database, and what it fires is stored once."""
+"""Polling triggers: each on its own thread, by one runner of a database, and its result is stored once."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ from cloaca.store.schedules import ScheduleRow, ScheduleStore, TriggerFire
 logger = logging.getLogger("cloaca.schedules")
 
 LONG_POLL_SECONDS = 30.0
-"""After which a poll that has not returned is reported."""
+"""How long a poll may take before it is reported."""
 
 SECONDS_BETWEEN_NOTES = 1.0
-"""How often polls that fire nothing are entered, at most."""
+"""The shortest time between two writes of polls that fire nothing."""
 
 AGAIN_SECONDS = 1.0
-"""How soon to try again to store what a poll fires."""
+"""How soon to retry storing what a poll fires."""
 
 Pause = Callable[[threading.Event, float], object]
 Spawn = Callable[[Callable[[], None], str], None]
-"""Runs a function on a thread of its own, which has this name."""
+"""Runs a function on a thread of its own with this name."""
 
 
 def daemon(work: Callable[[], None], name: str) -> None:
-    """Run on a thread that does not keep the process from ending."""
+    """Run on a daemon thread."""
     threading.Thread(target=work, name=name, daemon=True).start()
 
 
 @dataclass(slots=True)
 class _Asked:
-    """A trigger that this runner owns. ``due`` and ``began`` are of the monotonic clock; ``began`` while it is asked."""
+    """A trigger that this runner owns. ``due`` and ``began`` are monotonic times; ``began`` is set during a poll."""
 
     row: ScheduleRow
     trigger: AnyTrigger
@@ -65,8 +65,8 @@ class _Asked:
 class Polling:
     """The triggers that this runner owns.
 
-    Args:
-        fired: Called when a poll has started an execution.
+    fired: Called when a poll has started an execution.
+        asked: Called on the poll's thread when a poll has ended, so that its next due time is noticed.
         asked: Called on the poll's thread when a poll has ended: there is a new time to wait for.
     """
 
@@ -94,11 +94,11 @@ class Polling:
         self._owned: dict[str, _Asked] = {}
         """By the schedule's id."""
         self._lock = threading.Lock()
-        """Held while an answer is stored: once ``stop`` has returned nothing more is."""
+        """Held while a result is stored: nothing is stored once ``stop`` has returned."""
         self._stopped = threading.Event()
 
     def own(self, rows: list[ScheduleRow], triggers: Mapping[str, AnyTrigger]) -> None:
-        """From now on ask these and no others; ``triggers`` by what they are needed as."""
+        """Poll exactly these triggers from now on; ``triggers`` is keyed by ``ScheduleRow.needs``."""
         found: dict[str, _Asked] = {}
         for row in rows:
             trigger = triggers.get(row.needs)
@@ -117,13 +117,13 @@ class Polling:
         return asked
 
     def _new(self, row: ScheduleRow, trigger: AnyTrigger) -> _Asked:
-        """One that was due while nobody asked is due now; a clock that was set back does not put it off."""
+        """A trigger that fell due while nobody polled it is due now; a clock that was set back does not delay it."""
         left = (row.next_run_at or 0.0) - self._clock.now()
         interval = (trigger.poll_interval_ms or 0) / 1000
         return _Asked(row, trigger, self._clock.monotonic() + min(max(0.0, left), interval))
 
     def tick(self) -> float:
-        """Ask whoever is due; when the next is, by the monotonic clock."""
+        """Poll the triggers that are due; returns when the next one is due, in monotonic time."""
         now, next_due = self._clock.monotonic(), math.inf
         for asked in list(self._owned.values()):
             if asked.began is not None:
@@ -163,10 +163,10 @@ class Polling:
             self._asked()
 
     def _answer(self, trigger: AnyTrigger) -> dict[str, str] | None:
-        """The context to fire with, as texts; ``None`` if nothing is to start."""
+        """The context to fire with, as texts; ``None`` if nothing should start."""
         answer = trigger.function()
         if inspect.iscoroutine(answer):
-            import asyncio  # noqa: PLC0415 - loaded by those who have async triggers
+            import asyncio  # noqa: PLC0415 - needed only for async triggers
 
             answer = asyncio.run(answer)
         leave_if_forked(self._process, None)
@@ -204,7 +204,7 @@ class Polling:
                 self._owned.pop(row.id, None)
 
     def _stored(self, asked: _Asked, fire: TriggerFire | None, now: float) -> str:
-        """Enter the poll; what it fires is tried again until the database takes it, the same each time."""
+        """Store the poll. What it fires is retried, unchanged, until the database accepts it."""
         while True:
             with self._lock:
                 if self._stopped.is_set():
@@ -222,15 +222,15 @@ class Polling:
             self._pause(self._stopped, AGAIN_SECONDS)
 
     def stop(self) -> None:
-        """Store nothing more, and give up what is owned."""
+        """Store nothing more, and release the triggers."""
         self._stopped.set()
         with self._lock:
-            pass  # who is storing an answer has done so
+            pass  # whoever was storing a result has finished
         for runner in {asked.row.owner for asked in self._owned.values()} - {None}:
             try:
                 self._schedules.release_triggers(runner or "")
             except DatabaseError as error:
-                logger.info("triggers could not be given up, another runner will take them: %s", error)
+                logger.info("triggers could not be released, another runner will take them over: %s", error)
 
 
 def context_hash(texts: Mapping[str, str]) -> str:
@@ -244,5 +244,5 @@ def context_hash(texts: Mapping[str, str]) -> str:
 
 
 def by_need(triggers: list[AnyTrigger]) -> dict[str, AnyTrigger]:
-    """Triggers that poll, by what they are needed as."""
+    """The polled triggers, keyed by ``ScheduleRow.needs``."""
     return {needs_of_trigger(trigger.name): trigger for trigger in triggers if trigger.cron is None}

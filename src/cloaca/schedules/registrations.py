@@ -1,4 +1,4 @@
-"""Registering, showing, changing and removing schedules, as runners and clients do alike."""
+"""Registering, listing, changing and deleting schedules, for runners and clients alike."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ class Registrations:
         catch_up: Any = CatchUp.SKIP,
         most: Any = None,
     ) -> str:
-        """Enter a schedule; its id.
+        """Store a schedule; returns its id.
 
         Raises:
-            ScheduleError: Expression, zone, policy or a key of the context cannot be, or the instance's name is taken.
-            WorkflowValidationError: No workflow can have this name.
+            ScheduleError: The expression, zone, policy or a context key is not valid, or the instance's name is taken.
+            WorkflowValidationError: It is not a valid workflow name.
         """
         now, cron = self._now(), Cron(expression, timezone)
         workflow = checked_name(workflow)
@@ -71,16 +71,16 @@ class Registrations:
         return row.id
 
     def cron_schedules(self, enabled_only: Any, limit: Any, offset: Any) -> list[dict[str, Any]]:
-        """What fires by the clock, in the order of registration."""
+        """The cron schedules, in the order of registration."""
         limit, offset = _page(limit, offset)
         rows = self._schedules.list_cron(enabled_only=bool(enabled_only), limit=limit, offset=offset)
         return list(map(dicts.cron_schedule, rows))
 
     def cron_schedule(self, schedule: Any) -> dict[str, Any]:
-        """One of them.
+        """One cron schedule.
 
         Raises:
-            ScheduleError: There is none of this id.
+            ScheduleError: No schedule has this id.
         """
         return dicts.cron_schedule(self._found(schedule, "get cron schedule"))
 
@@ -93,10 +93,10 @@ class Registrations:
         catch_up: Any = None,
         what: str = "update cron schedule",
     ) -> None:
-        """Give a schedule another expression and zone; what it has missed by the old ones is left out.
+        """Change the expression and zone of a schedule; times missed under the old ones are skipped.
 
         Raises:
-            ScheduleError: There is no such schedule, or code declares it; expression or zone cannot be.
+            ScheduleError: There is no such schedule, code declares it, or the expression or zone is not valid.
         """
         row, now = self._own(schedule, what), self._now()
         changed = row._replace(
@@ -108,7 +108,7 @@ class Registrations:
             raise _missing(schedule, what)
 
     def enable(self, schedule: Any, enabled: Any) -> None:
-        """Switch a schedule on or off; what it misses while it is off is left out.
+        """Enable or disable a schedule; times missed while it is disabled are skipped.
 
         Raises:
             ScheduleError: There is no such schedule.
@@ -129,7 +129,7 @@ class Registrations:
             raise _missing(row.id, "update cron schedule")
 
     def remove(self, schedule: Any) -> None:
-        """Remove a schedule; its history stays.
+        """Delete a schedule but keep its history.
 
         Raises:
             ScheduleError: There is no such schedule, or code declares it.
@@ -139,15 +139,15 @@ class Registrations:
             raise _missing(schedule, "delete cron schedule")
 
     def cron_history(self, schedule: Any, limit: Any, offset: Any) -> list[dict[str, Any]]:
-        """What a schedule has fired, latest first, also after it was removed."""
+        """The fires of a schedule, latest first, even after it was deleted."""
         found, (limit, offset) = _checked_id(schedule, "get cron execution history"), _page(limit, offset)
         return list(map(dicts.cron_fire, self._schedules.fires(found, limit=limit, offset=offset)))
 
     def stats(self, since: Any) -> dict[str, Any]:
-        """How the fires by the clock since then have ended.
+        """How the executions fired by cron schedules since then have ended.
 
         Raises:
-            ScheduleError: It is no moment.
+            ScheduleError: It is not a valid time.
         """
         every, completed, lost = self._schedules.count_fires(_moment(since))
         return {
@@ -166,12 +166,12 @@ class Registrations:
         return list(map(dicts.trigger, rows))
 
     def trigger(self, name: Any) -> dict[str, Any] | None:
-        """One of them, by name."""
+        """One trigger, by name."""
         row = self._declared(name)
         return None if row is None else dicts.trigger(row)
 
     def enable_trigger(self, name: Any, enabled: Any) -> None:
-        """Switch a trigger on or off.
+        """Enable or disable a trigger.
 
         Raises:
             ScheduleError: There is no such trigger.
@@ -185,7 +185,7 @@ class Registrations:
         self._enable(row, enabled)
 
     def trigger_history(self, name: Any, limit: Any, offset: Any) -> list[dict[str, Any]]:
-        """What a trigger has fired, latest first; nothing where there is no such trigger."""
+        """The fires of a trigger, latest first; empty if there is no such trigger."""
         row, (limit, offset) = self._declared(name), _page(limit, offset)
         if row is None:
             return []
@@ -206,7 +206,7 @@ class Registrations:
         return row
 
     def _own(self, schedule: Any, what: str) -> ScheduleRow:
-        """A schedule that is not of code's declaring."""
+        """A schedule that was not declared by code."""
         row = self._found(schedule, what)
         if row.kind != CRON:
             raise ScheduleError(

@@ -1,4 +1,4 @@
-"""The scheduler of one runner: one thread that sleeps until the next instant, and one tick that tests call by hand."""
+"""The scheduler of one runner: a thread that sleeps until something is due, and a tick that tests call by hand."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cloaca.schedules")
 
 AGAIN_SECONDS = 1.0
-"""How soon to try again where the database has refused."""
+"""How soon to retry after a database error."""
 
 Wait = Callable[[threading.Event, float], object]
 
 
 class SchedulerSettings(NamedTuple):
-    """What a runner's configuration means for its scheduler."""
+    """The part of a runner's settings that its scheduler needs."""
 
     look_seconds: float = 30.0
-    """How often to look for what other processes have changed."""
+    """How often to look for changes by other processes."""
     most: int = 100
-    """How many instants that have passed are fired at once."""
+    """How many missed times are fired at once."""
 
 
 class Surroundings(NamedTuple):
-    """What a scheduler knows of its runner."""
+    """What a scheduler needs of its runner."""
 
     runner: Callable[[], str]
-    """The id under which it is in the database now."""
+    """The id under which the runner is registered in the database now."""
     workflows: Callable[[], list[str]]
     triggers: Callable[[], list[AnyTrigger]]
     started: Callable[[], None]
@@ -51,10 +51,10 @@ class Surroundings(NamedTuple):
 
 
 class Scheduler:
-    """Fires by the clock and asks triggers, for one runner.
+    """Fires cron schedules and polls triggers, for one runner.
 
     Args:
-        wait: Sleeps for so many seconds or until the event is set.
+        wait: Sleeps for the given seconds or until the event is set.
     """
 
     def __init__(
@@ -94,21 +94,21 @@ class Scheduler:
     # -- the loop --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Run the loop on a thread of its own."""
+        """Start the loop on its own thread."""
         self.thread = threading.Thread(target=self.run, name="cloaca-schedules", daemon=True)
         self.thread.start()
 
     def run(self) -> None:
-        """Take ticks until ``stop``."""
+        """Run ticks until ``stop``."""
         while not self._stopped:
             self._changed.clear()
             try:
                 seconds = self.tick()
             except DatabaseError as error:
-                logger.warning("schedules cannot be looked at, trying again in a moment: %s", error)
+                logger.warning("schedules could not be read, retrying in a moment: %s", error)
                 seconds = AGAIN_SECONDS
             except Exception:
-                logger.exception("schedules cannot be looked at, trying again in a moment")
+                logger.exception("schedules could not be read, retrying in a moment")
                 seconds = AGAIN_SECONDS
             if not self._stopped:
                 self._wait(self._changed, seconds)
@@ -127,7 +127,7 @@ class Scheduler:
             self._around.observer.fired(1, None)
 
     def stop(self) -> None:
-        """End the loop and give up what is owned; nothing is fired once this has returned."""
+        """End the loop and release the triggers; nothing is fired once this has returned."""
         self._stopped = True
         self._nudge()
         if self.thread is not None and self.thread is not threading.current_thread():
@@ -137,7 +137,7 @@ class Scheduler:
     # -- a tick ----------------------------------------------------------------------------------------------------
 
     def tick(self) -> float:
-        """Fire and ask whatever is due; the seconds until something else is, or until it is time to look again."""
+        """Fire and poll everything that is due; returns the seconds until the next tick."""
         if self._is_stale or self._clock.monotonic() >= self._looks_at:
             self._look()
         next_fire, started = self._firing.tick(self._clock.now())
@@ -149,7 +149,7 @@ class Scheduler:
         return max(0.0, seconds if next_fire is None else min(seconds, next_fire - self._clock.now()))
 
     def _look(self) -> None:
-        """See what was declared here, and which triggers nobody asks."""
+        """Handle declarations of this process, and triggers that nobody polls."""
         self._is_stale = False
         self._firing.look_again()
         triggers = self._around.triggers()
@@ -161,14 +161,14 @@ class Scheduler:
         self._looks_at = self._clock.monotonic() + self._patience(polled, owned=len(rows))
 
     def declare(self) -> None:
-        """Enter the triggers that are new here; each is entered once."""
+        """Store the triggers that are new here, each once."""
         for trigger in self._around.triggers():
             if self._declared.get(trigger.name) is not trigger:
                 self._schedules.declare(row_of(trigger, now=self._clock.now(), make_id=self._make_id))
                 self._declared[trigger.name] = trigger
 
     def _patience(self, polled: dict[str, AnyTrigger], *, owned: int) -> float:
-        """Where another runner asks a trigger, its death is noticed within the trigger's own interval."""
+        """If another runner polls a trigger, its death is noticed within the interval of that trigger."""
         if owned == len(polled):
             return self._settings.look_seconds
         shortest = min((trigger.poll_interval_ms or 0) / 1000 for trigger in polled.values())

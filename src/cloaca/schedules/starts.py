@@ -1,4 +1,4 @@
-"""The executions that fires start: rows that nobody owns yet, with what the fire tells its workflow."""
+"""The executions that fires start: rows without an owner, with the context keys that a fire adds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cloaca.store.rows import StartRow
 from cloaca.store.schedules import FireRow, ScheduleRow
 
 RESERVED = ("scheduled_time", "schedule_id", "schedule_timezone", "schedule_expression")
-"""Context keys that a fire by the clock sets."""
+"""The context keys that a cron schedule sets."""
 
 MakeId = Callable[[], str]
 
 
 def moment_text(seconds: float) -> str:
-    """A moment as ISO 8601 text, UTC.
+    """A time as an ISO 8601 string, UTC.
 
     >>> moment_text(0.0)
     '1970-01-01T00:00:00+00:00'
@@ -26,7 +26,7 @@ def moment_text(seconds: float) -> str:
 
 
 def clock_fire(row: ScheduleRow, instant: float, *, now: float, make_id: MakeId) -> tuple[FireRow, StartRow]:
-    """The fire of a schedule at a nominal instant, and the execution that it starts."""
+    """The fire of a schedule at a scheduled time, and the execution that it starts."""
     told = {
         "scheduled_time": moment_text(instant),
         "schedule_id": row.id,
@@ -47,11 +47,11 @@ def poll_fire(
 
 
 def _with(input: str, told: Mapping[str, str]) -> str:
-    """The input with these keys, which it has not: refused at registration."""
+    """The input with these keys added; an input that has them was refused at registration."""
     more = joined({key: quoted(text) for key, text in told.items()})
     return more if input == "{}" else f"{input[:-1]},{more[1:]}"
 
 
 def _start(workflow: str, input: str, now: float, make_id: MakeId) -> StartRow:
-    """The first claim chooses its structure."""
+    """An execution without an owner; its first claim chooses its structure."""
     return StartRow(make_id(), workflow, "", "", Status.PENDING.value, None, 0, input, None, now, None)
