@@ -1,4 +1,4 @@
-"""The pytest plugin: a runner, and a clock, of each test's own. Loaded in every project, so it imports when it is used."""
+"""The pytest plugin: fixtures for a runner and a clock. It is loaded in every project, so it imports only on use."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def cloaca_database_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def cloaca_config() -> DefaultRunnerConfig | None:
-    """The settings of ``cloaca_runner``: the defaults. Override it to test under others."""
+    """The settings of ``cloaca_runner``: by default the defaults. Override it to use others."""
     return None
 
 
 @pytest.fixture
 def cloaca_clock() -> Clock:
-    """A clock that stands still until ``move(seconds)``; ``cloaca_runner`` goes by it in tests that ask for both."""
+    """A clock that stands still until ``move(seconds)``; ``cloaca_runner`` uses it in tests that request both."""
     from cloaca.testing import Clock  # noqa: PLC0415 - as above
 
     return Clock()
@@ -37,10 +37,10 @@ def cloaca_clock() -> Clock:
 def cloaca_runner(
     request: pytest.FixtureRequest, cloaca_database_url: str, cloaca_config: DefaultRunnerConfig | None
 ) -> Iterator[DefaultRunner]:
-    """A runner on a database of the test's own, which is shut down after it.
+    """A runner on a private database, which is shut down after the test.
 
-    What the test declares and registers is forgotten afterwards. With ``cloaca_clock`` its retries, timeouts and polls
-    are due when the test moves that clock.
+    Everything that the test declares and registers is forgotten afterwards. With ``cloaca_clock``, its retries, timeouts and
+    polls fall due when the test moves that clock.
     """
     from cloaca.testing import isolated_registry  # noqa: PLC0415 - as above
 

@@ -1,4 +1,4 @@
-"""What is to be drawn: a workflow as texts and arrows."""
+"""The contents of a drawing: a workflow as texts and arrows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATUSES = {
     "Pending": "·",
     "Cancelled": "■",
 }
-"""The statuses that a task is drawn with, and the mark of each: nobody needs to tell colours apart."""
+"""The statuses that a task can be drawn with, each with a mark, so that colours need not be told apart."""
 
 MOST_WITH_DESCRIPTIONS = 50
 _LONGEST_LABEL = 32
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A task: its id, what it is for, its rule as it is written, its status; empty where it has none."""
+    """A task: its id, description, rule and status; empty if it has none."""
 
     id: str
     about: str = ""
@@ -40,7 +40,7 @@ class Node:
     status: str = ""
 
     def lines(self, *, with_about: bool) -> list[Line]:
-        """What its box says, each line short enough to be in one."""
+        """The contents of its box, each line short enough for it."""
         lines = [Line("id", without_middle(self.id, most=_LONGEST_LABEL))]
         if self.about and with_about:
             lines.append(Line("about", one_line(self.about, most=_LONGEST_LABEL + 6)))
@@ -51,7 +51,7 @@ class Node:
         return lines
 
     def tooltip(self) -> str:
-        """All of it, a line each."""
+        """All texts, one per line."""
         parts = [
             self.id, self.about, self.rule and f"runs if {self.rule}", self.status,
         ]  # fmt: skip
@@ -60,7 +60,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A workflow: its texts, its tasks, and for each task the numbers of those it depends on."""
+    """A workflow: its texts, its tasks, and for each task the numbers of its dependencies."""
 
     name: str
     about: str
@@ -68,6 +68,6 @@ class Figure:
     dependencies: tuple[tuple[int, ...], ...]
 
     def boxes(self) -> list[list[Line]]:
-        """The lines of each box; those of many tasks do without descriptions."""
+        """The lines of each box; workflows with many tasks are drawn without descriptions."""
         with_about = len(self.nodes) <= MOST_WITH_DESCRIPTIONS
         return [node.lines(with_about=with_about) for node in self.nodes]

@@ -1,4 +1,4 @@
-"""From sizes and dependencies to positions: boxes in rows, arrows between them."""
+"""From sizes and dependencies to positions: boxes in rows, with arrows between them."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything is, from ``(0, 0)`` to ``(width, height)``, y growing downwards.
+    """All positions, from ``(0, 0)`` to ``(width, height)``, with y growing downwards.
 
-    ``boxes`` are in the order of the nodes. ``edges`` are the points each arrow passes, from the lower side of a
-    box to the upper side of the other: every one lower than the point before. Between rows a part may lead sideways;
+    ``boxes`` are in the order of the nodes. ``edges`` has the points of each arrow, from the lower side of one box to
+    the upper side of the other, each point lower than the one before. Between rows, an arrow may go sideways;
     beside boxes it is vertical.
     """
 
@@ -57,7 +57,7 @@ class Layout:
 
 
 def layout(sizes: Sequence[Size], *, dependencies: Sequence[Sequence[int]]) -> Layout:
-    """Lay out boxes of these sizes, each below those it depends on. The dependencies must be acyclic.
+    """Lay out boxes of these sizes, each below its dependencies, which must be acyclic.
 
     Equal arguments give equal layouts.
 
@@ -121,7 +121,7 @@ def _ways(
 
 
 def _reaches(ways: Iterable[Sequence[Stretch]], rows: int) -> list[int]:
-    """How far arrows lead sideways below each row."""
+    """How far arrows go sideways below each row."""
     reaches = [0] * rows
     for way in ways:
         for (x, _, row), (following, _, _) in pairwise(way):
@@ -133,13 +133,13 @@ def _bands(heights: Sequence[int], reaches: Sequence[int]) -> list[Band]:
     bands, top = [], 0
     for height, reach in zip(heights, reaches, strict=True):
         bands.append((top, top + height))
-        # The farther sideways the higher, so that arrows are steep enough to be told apart.
+        # The height grows with the distance, so that arrows are steep enough to be told apart.
         top += height + min(_LOWEST_GAP + reach // 20, _HIGHEST_GAP)
     return bands
 
 
 def _box(size: Size, x: int, band: Band) -> Box:
-    # As high as its row: an arrow that leaves a low box sideways would run through a high one beside it.
+    # The full height of the row: an arrow that leaves a low box sideways would cross a higher one next to it.
     return Box(x - size.width // 2, band[0], size.width, band[1] - band[0])
 
 

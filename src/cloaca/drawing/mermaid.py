@@ -9,12 +9,12 @@ from cloaca.drawing.figure import STATUSES, Figure
 from cloaca.drawing.style import colours
 from cloaca.drawing.texts import one_line
 
-# All else could end the label, or be read as HTML, Markdown or an entity.
+# Everything else could end the label, or be read as HTML, Markdown or an entity.
 _SPECIAL = re.compile(r"[^A-Za-z0-9 _.,:()='\u00a1-\ud7ff\ue000-\U0010ffff-]")
 
 
 def mermaid(figure: Figure) -> str:
-    """The figure as a Mermaid flowchart; tasks are called ``t0``, ``t1`` in it, so that no id is a word of Mermaid."""
+    """The figure as a Mermaid flowchart. Tasks are called ``t0``, ``t1`` and so on, so that no id is a Mermaid keyword."""
     return "\n".join(_lines(figure)) + "\n"
 
 

@@ -7,5 +7,5 @@ from cloaca.drawing.svg import svg
 
 
 def html(figure: Figure) -> str:
-    """The drawing in a frame that scrolls where it does not fit."""
+    """The drawing in a frame that scrolls if it does not fit."""
     return f'<div style="overflow: auto; max-width: 100%; max-height: 80vh">\n{svg(figure)}</div>\n'

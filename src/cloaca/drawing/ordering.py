@@ -1,4 +1,4 @@
-"""The order of elements in rows: fewer arrows that cross."""
+"""Ordering the elements of rows so that fewer arrows cross."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cloaca.drawing.routing import Net
 def ordered(net: Net) -> list[list[int]]:
     """The rows with their elements from left to right.
 
-    Rows are gone through down and up again; each element moves to the mean place of those it is joined to in the row
-    before (Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures", 1981).
-    The rows with the fewest crossings are kept.
+    The rows are passed down and up repeatedly; each element moves to the mean position of its neighbours in the previous
+    row (Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures", 1981).
+    The order with the fewest crossings is kept.
     """
     rows = [list(row) for row in net.rows]
     place: dict[int, float] = {}
@@ -38,7 +38,7 @@ def _sweeps(steps: int) -> int:
 
 
 def _note(row: Sequence[int], place: dict[int, float]) -> None:
-    # As fractions, so that one that is joined to nothing above stays about where it is among the others.
+    # As fractions, so that an element without neighbours above keeps its relative position.
     place.update((element, (number + 0.5) / len(row)) for number, element in enumerate(row))
 
 
@@ -54,7 +54,7 @@ def _sort(row: list[int], joined: Sequence[Sequence[int]], place: dict[int, floa
 
 
 def crossings(rows: Sequence[Sequence[int]], below: Sequence[Sequence[int]]) -> int:
-    """How many pairs of steps between neighbouring rows cross."""
+    """The number of crossings between neighbouring rows."""
     return sum(_between(upper, lower, below) for upper, lower in pairwise(rows))
 
 

@@ -1,11 +1,11 @@
-"""Where the elements of ordered rows stand from left to right."""
+"""The horizontal positions of the elements of ordered rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-_STRAIGHT = 1e6  # else the boxes of each row would push the arrows that pass it a little further aside
+_STRAIGHT = 1e6  # otherwise the boxes of each row would push passing arrows a little further aside
 _LOOSE = 0.01
 _INWARDS = 0.3
 _MANY = 1_000
@@ -20,7 +20,7 @@ def placed(
     apart: Callable[[int, int], float],
     is_joint: Callable[[int], bool],
 ) -> list[float]:
-    """The centre of each element: near those it is joined to, ``apart`` from its neighbours, in the order given."""
+    """The centre of each element: near its neighbours in other rows, ``apart`` from those in its row, in this order."""
     places = [0.0] * len(above)
     for row in rows:
         _pack(row, apart, places)
@@ -36,7 +36,7 @@ def placed(
 def _passes(
     above: Sequence[Sequence[int]], below: Sequence[Sequence[int]]
 ) -> list[tuple[Sequence[Sequence[int]], bool]]:
-    """What to look at in each pass through the rows, and whether it goes down."""
+    """The rows to look at in each pass, and whether the pass goes down."""
     both = [[*up, *down] for up, down in zip(above, below, strict=True)]
     rounds = _ROUNDS if len(above) < _MANY else _ROUNDS_OF_MANY
     return [(above, True), (below, False)] * rounds + [(both, True), (both, False)]
@@ -49,14 +49,14 @@ def _pack(row: Sequence[int], apart: Callable[[int, int], float], places: list[f
 
 
 def _inwards(rows: Sequence[Sequence[int]], places: Sequence[float]) -> list[float]:
-    """How strongly each packed row is drawn to the middle: wide rows, each well below the last, wander off aslant."""
+    """How strongly each packed row is drawn to the middle; otherwise a sequence of wide rows would drift sideways."""
     widths = [places[row[-1]] - places[row[0]] for row in rows]
     widest = max(widths) or 1.0
     return [_INWARDS * (width / widest) ** 2 for width in widths]
 
 
 def _offsets(row: Sequence[int], apart: Callable[[int, int], float]) -> list[float]:
-    """How far from the first element each one stands where they are packed."""
+    """The distance of each element from the first one if they are packed."""
     offsets = [0.0]
     for left, right in pairwise(row):
         offsets.append(offsets[-1] + apart(left, right))
@@ -70,7 +70,7 @@ def _wanted(
     is_joint: Callable[[int], bool],
     inwards: float,
 ) -> tuple[float, float]:
-    """Where the element would stand were it alone, and how much that matters."""
+    """Where the element would be if it were alone, and how much that matters."""
     if not joined:
         return places[element], _LOOSE
     bends = is_joint(element)
@@ -85,9 +85,9 @@ def _wanted(
 def _fitted(
     row: Sequence[int], wanted: Sequence[tuple[float, float]], apart: Callable[[int, int], float]
 ) -> list[float]:
-    """The places nearest to the wanted ones, by squares, that keep the order and the distances.
+    """The positions closest to the wanted ones, by least squares, that keep the order and the distances.
 
-    Less the offsets this is isotonic regression, which pooling adjacent violators solves exactly.
+    Without the distances this is isotonic regression, which pooling adjacent violators solves exactly.
     """
     offsets = _offsets(row, apart)
     pools: list[tuple[float, float, int]] = []  # sum of weighted places, weight, elements

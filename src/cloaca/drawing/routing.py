@@ -1,4 +1,4 @@
-"""Arrows over several rows, cut into steps from one row to the next."""
+"""Routing arrows over several rows, in steps from one row to the next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Edge = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """The way through rows ``first`` to ``last`` that arrows share which leave one node, or lead to one."""
+    """The path through rows ``first`` to ``last`` that arrows share if they leave, or lead to, the same node."""
 
     first: int
     last: int
@@ -25,10 +25,10 @@ class Trunk:
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """Rows of elements, joined to the next row only: nodes, and joints by which an arrow passes a row.
+    """Rows of elements connected only to the next row: nodes, and joints through which arrows pass a row.
 
-    Elements are numbered, nodes first. An arrow of ``paths`` passes these elements. An arrow of ``lanes`` would pass
-    too many rows for that: it goes beside all boxes, in the lane of this number, through these rows.
+    Elements are numbered, nodes first. An arrow in ``paths`` passes these elements. An arrow in ``lanes`` would pass too
+    many rows for that; it runs beside all boxes, in the lane of this number, through these rows.
     """
 
     rows: list[list[int]]
@@ -39,7 +39,7 @@ class Net:
 
 
 def net_of(rows: Sequence[Sequence[int]], *, dependencies: Sequence[Sequence[int]]) -> Net:
-    """The net of nodes that stand in these rows, each below all it depends on."""
+    """The net of nodes in these rows, each below all its dependencies."""
     row_of = {node: number for number, row in enumerate(rows) for node in row}
     edges = [(dep, node) for node, deps in enumerate(dependencies) for dep in deps]
     direct = {(one, other): [one, other] for one, other in edges if row_of[other] - row_of[one] == 1}
@@ -67,7 +67,7 @@ def _trunks(edges: Sequence[Edge], row_of: dict[int, int]) -> list[Trunk]:
 
 
 def _divided(trunks: Iterable[Trunk]) -> tuple[list[Trunk], list[Trunk]]:
-    """Those that pass their rows among the boxes, and those that are too long for that."""
+    """The arrows that pass their rows between the boxes, and those that are too long for that."""
     near: list[Trunk] = []
     far: list[Trunk] = []
     joints = 0
@@ -81,13 +81,13 @@ def _divided(trunks: Iterable[Trunk]) -> tuple[list[Trunk], list[Trunk]]:
 def _passed(
     trunks: Iterable[Trunk], rows: list[list[int]], *, first: int, row_of: dict[int, int]
 ) -> dict[Edge, list[int]]:
-    """The path of each arrow in a trunk; the trunk's joints, numbered from ``first``, are added to the rows."""
+    """The path of each arrow in a trunk; adds the trunk's joints, numbered from ``first``, to the rows."""
     paths = {}
     for trunk in trunks:
         joints = range(first, first + trunk.last - trunk.first + 1)
         first = joints.stop
         for joint, row in zip(joints, range(trunk.first, trunk.last + 1), strict=True):
-            rows[row].insert(len(rows[row]) // 2, joint)  # where a fan's arrows are shortest
+            rows[row].insert(len(rows[row]) // 2, joint)  # where the arrows of a fan are shortest
         for one, other in trunk.edges:
             passed = joints[row_of[one] + 1 - trunk.first : row_of[other] - trunk.first]
             paths[one, other] = [one, *passed, other]
@@ -105,7 +105,7 @@ def _joined(paths: Iterable[Sequence[int]], size: int) -> tuple[list[list[int]],
 
 
 def _in_lanes(trunks: Iterable[Trunk], row_of: dict[int, int]) -> dict[Edge, tuple[int, int, int]]:
-    """A lane for each arrow: the first that is free from the trunk's first row on."""
+    """A lane for each arrow: the first one that is free from the trunk's first row on."""
     busy: list[tuple[int, int]] = []
     lanes = {}
     for trunk in sorted(trunks, key=lambda trunk: trunk.first):

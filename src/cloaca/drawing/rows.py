@@ -1,4 +1,4 @@
-"""Which tasks of a drawing stand side by side."""
+"""Assigning the tasks of a drawing to rows."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _STRETCH = 1.5
 def rows_of(
     dependencies: Sequence[Sequence[int]], *, widths: Sequence[float], most_width: float
 ) -> list[list[int]]:
-    """Nodes in rows, each below all it depends on: the graph's levels, where these are narrow enough.
+    """Nodes in rows, each below all its dependencies: the levels of the graph, if these are narrow enough.
 
-    Of a wider level as many stand side by side as fit. The next row takes what follows from them first, so that
-    arrows stay short: list scheduling, as of Coffman and Graham, for a machine of that width.
+    A level that is too wide is split into rows that fit. The next row first takes what depends on them, so that
+    arrows stay short: list scheduling as by Coffman and Graham, for a machine of that width.
     """
     waiting = [len(deps) for deps in dependencies]
     children = _children(dependencies)
@@ -42,7 +42,7 @@ def _row(
     taken = 0.0
     while ready:
         urgency, node = ready[0]
-        # Of many chains side by side none is cut because its next task has a longer name.
+        # So that none of several parallel chains is cut because its next task has a longer name.
         goes_on = bool(above) and urgency == -len(above) and len(row) < len(above[-1])
         if row and taken + widths[node] > most_width * (_STRETCH if goes_on else 1):
             break

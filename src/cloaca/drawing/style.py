@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 FONT_SIZES = {"name": 15, "id": 13, "about": 11, "rule": 11, "status": 11}
-"""Of each kind of text, in pixels."""
+"""For each kind of text, in pixels."""
 
 _LIGHT = {
     "panel": ("#ffffff", "#d0d7de"),
@@ -33,21 +33,21 @@ _DARK = {
 }
 
 _LIGHT_INK = ("#1f2328", "#59636e", "#8250df")
-"""Of text, of text of less weight and arrows, and of rules."""
+"""The colours of text, of secondary text and arrows, and of rules."""
 
 _DARK_INK = ("#f0f6fc", "#9198a1", "#bc8cff")
 
 _FONT = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
-_SCOPE = ".cloaca-graph"  # in a notebook the rules hold for the whole page
+_SCOPE = ".cloaca-graph"  # in a notebook, the rules would apply to the whole page
 
 
 def colours(status: str) -> tuple[str, str]:
-    """The fill and the stroke of a task of this status, where the background is unknown."""
+    """The fill and stroke of a task with this status, on an unknown background."""
     return _LIGHT[status]
 
 
 def style_sheet() -> str:
-    """The rules of the drawing's ``<style>``."""
+    """The CSS rules of the drawing."""
     sizes = [f"{_SCOPE} .{kind} {{ font-size: {size}px }}" for kind, size in FONT_SIZES.items()]
     fixed = [
         f"{_SCOPE} text {{ font-family: {_FONT} }}",

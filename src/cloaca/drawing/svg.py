@@ -1,4 +1,4 @@
-"""A figure as SVG, without a browser or another program."""
+"""A figure as SVG, without a browser or any other program."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cloaca.drawing.style import FONT_SIZES, style_sheet
 from cloaca.drawing.texts import columns, one_line
 
 _COLUMN_WIDTH = 0.62
-"""Of a character, in font sizes: common fixed-width fonts have 0.55 to 0.61."""
+"""The width of a character, in font sizes: common monospaced fonts have 0.55 to 0.61."""
 
 _MARGIN = 24
 _LINE_HEIGHT = 1.45
@@ -24,7 +24,7 @@ Step = tuple[Point, Point]
 
 
 def svg(figure: Figure) -> str:
-    """The figure as a complete SVG document: well-formed XML, its texts escaped, readable on any background."""
+    """The figure as a complete SVG document: well-formed XML with escaped texts, readable on any background."""
     boxes = figure.boxes()
     made = layout([_size(lines) for lines in boxes], dependencies=figure.dependencies)
     heading = _heading(figure)
@@ -87,7 +87,7 @@ def _task(node: Node, lines: Sequence[Line], box: Box) -> Iterator[str]:
 
 
 def _texts(lines: Iterable[Line], x: int, top: int, *, anchor: str) -> Iterator[str]:
-    """Lines below each other, which start at ``x`` or have their middle there."""
+    """Lines of text below each other, which start at ``x`` or are centred there."""
     for line in lines:
         baseline = top + round(FONT_SIZES[line.kind] * 1.08)
         yield f'<text class="{line.kind}" x="{x}" y="{baseline}" text-anchor="{anchor}">{escape(line.text)}</text>'
@@ -98,7 +98,7 @@ def _texts(lines: Iterable[Line], x: int, top: int, *, anchor: str) -> Iterator[
 
 
 def _arrows(figure: Figure, made: Layout) -> Iterator[str]:
-    """All plain arrows, all arrows to tasks with a rule of their own, and the tips of all."""
+    """The plain arrows, the arrows to tasks with their own rule, and the tips of all arrows."""
     ruled = {node for node, task in enumerate(figure.nodes) if task.rule}
     plain = _steps(points for (_, other), points in made.edges.items() if other not in ruled)
     by_rule = _steps(points for (_, other), points in made.edges.items() if other in ruled)
@@ -111,7 +111,7 @@ def _arrows(figure: Figure, made: Layout) -> Iterator[str]:
 
 
 def _steps(edges: Iterable[Sequence[Point]]) -> dict[Step, None]:
-    """The steps of some arrows, each once however many pass it."""
+    """The steps of some arrows, each drawn once however many arrows share it."""
     return {step: None for points in edges for step in pairwise(points)}
 
 

@@ -1,4 +1,4 @@
-"""Texts of a drawing: what a reader would choke on replaced, cut to a length, and how wide they are shown."""
+"""Texts of a drawing: replacing unsuitable characters, cutting, and measuring the width."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import unicodedata
 _UNFIT = re.compile(
     "[\0-\x1f\x7f-\x9f"  # control characters; XML 1.0 has no way to write most of them
     "\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"  # they end lines, or reorder the text around them
-    "\ud800-\udfff\ufffe\uffff]"  # halves of a character, and what XML 1.0 refuses
+    "\ud800-\udfff\ufffe\uffff]"  # lone surrogates, and what XML 1.0 refuses
 )
 _READ_AT_MOST = 2000
 
 
 def one_line(text: str, *, most: int) -> str:
-    r"""The text on one line of at most so many characters; of a long one the start.
+    r"""The text on one line, cut to ``most`` characters by keeping its start.
 
     >>> one_line("one\n  two\0 three", most=12)
     'one two� th…'
@@ -24,7 +24,7 @@ def one_line(text: str, *, most: int) -> str:
 
 
 def without_middle(text: str, *, most: int) -> str:
-    """The text, of a long one start and end: names of many tasks differ at the end.
+    """The text, cut by keeping its start and end: the names of many tasks differ at the end.
 
     >>> without_middle("load_customers_of_the_north_2026", most=20)
     'load_custome…th_2026'
@@ -36,13 +36,13 @@ def without_middle(text: str, *, most: int) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns of a fixed-width font the text takes."""
+    """How many columns of a monospaced font the text takes."""
     return len(text) if text.isascii() else sum(map(_columns_of, text))
 
 
 def _columns_of(character: str) -> int:
     if unicodedata.combining(character):
         return 0
-    # A font that lacks a symbol takes it from another one, whose characters are wider.
+    # A symbol that a font lacks is taken from another font, whose characters are wider.
     is_wide = unicodedata.east_asian_width(character) in {"W", "F"} or ord(character) >= 0x2000
     return 2 if is_wide else 1

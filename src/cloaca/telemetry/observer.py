@@ -1,4 +1,4 @@
-"""What telemetry is told of; the engine and the executors know no more of it than this."""
+"""What is reported to telemetry; the engine and the executors know nothing else about it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Named(Protocol):
 
 
 class Attempt(Protocol):
-    """What is seen of a job: its clock readings are set once a slot has taken it."""
+    """The part of a job that observers see. Its clock readings are set once it has a slot."""
 
     @property
     def execution_id(self) -> str: ...
@@ -43,7 +43,7 @@ class Attempt(Protocol):
 
 
 class Started(NamedTuple):
-    """An execution whose start is committed; ``is_held`` where it runs here, ``origin`` as captured by the observer."""
+    """An execution whose start is committed. ``is_held``: it runs here. ``origin``: as returned by the observer."""
 
     execution_id: str
     workflow: str
@@ -59,7 +59,7 @@ class Settled(NamedTuple):
     task: str
     outcome: str
     seconds: float | None
-    """How long its body took; ``None`` where none ran."""
+    """How long its body ran; ``None`` if it did not run."""
 
 
 class Ended(NamedTuple):
@@ -73,7 +73,7 @@ class Ended(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """What one transaction has made durable, how many rows and seconds it took, and which executions are held."""
+    """What one transaction has committed, how many rows and seconds it took, and which executions are held."""
 
     started: Sequence[Started]
     settled: Sequence[Settled]
@@ -84,7 +84,7 @@ class Committed(NamedTuple):
 
 
 class Slotted(NamedTuple):
-    """The slots of one kind of bodies."""
+    """The slots for one kind of body."""
 
     capacity: int
     busy: int
@@ -93,7 +93,7 @@ class Slotted(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What a runner is doing at this moment; ``slots`` by kind of body."""
+    """What a runner is doing now; ``slots`` by kind of body."""
 
     held: int
     messages: int
@@ -102,38 +102,38 @@ class Snapshot(NamedTuple):
 
 
 class Observer(Protocol):
-    """Told of what happens, in the thread in which it does: it must be quick, and may be called by many at once."""
+    """Receives reports on the thread where things happen. It must be quick, and may be called by many threads at once."""
 
     def attached(self, look: Callable[[], Snapshot]) -> None:
-        """A runner works; what it is doing can be looked at until it is detached."""
+        """A runner has started; ``look`` returns what it is doing until it is detached."""
 
     def detached(self, look: Callable[[], Snapshot]) -> None:
-        """That runner has ended: what it held is handed over."""
+        """The runner has ended and handed over what it held."""
 
     def origin(self) -> object:
-        """What the caller of a start is to be remembered by, in the caller's thread."""
+        """Something by which to remember the caller of a start, called on the caller's thread."""
 
     def claimed(self, execution_id: str, workflow: str) -> None:
-        """An execution was taken up from the database."""
+        """An execution was claimed from the database."""
 
     def committed(self, turn: Committed) -> None:
-        """A turn is durable; nothing that follows from it has begun."""
+        """A turn is committed, and nothing that follows from it has started."""
 
     def left(self, execution_id: str, workflow: str, status: str | None) -> None:
-        """An execution is not held any more: somebody has ended it, with this status, or it goes on by another claim."""
+        """An execution is no longer held: somebody has ended it, with this status, or it continues under another claim."""
 
     def attempt_started(self, attempt: Attempt) -> None:
         """A body is about to be called, in this context."""
 
     def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
-        """It has returned, or raised this; in the same context. Nothing of it is durable yet."""
+        """The body has returned, or raised this, in the same context. Its result is not committed yet."""
 
     def fired(self, executions: int, late_seconds: float | None) -> None:
-        """Schedules have started executions in one transaction, so long after their first instant; a trigger has none."""
+        """Schedules have started executions in one transaction, this long after the first scheduled time; triggers have none."""
 
 
 class Observers:
-    """Tells several, in order, and lets none of them do harm."""
+    """Reports to several observers, in order, and contains their errors."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._has_failed = False
@@ -148,7 +148,7 @@ class Observers:
         self._origins = [one.origin for one in observers]
 
     def origin(self) -> object:
-        """Of the one that remembers callers, if one does."""
+        """From the observer that remembers callers, if there is one."""
         found: list[object] = []
         self._to_all([lambda origin=origin: found.append(origin()) for origin in self._origins])()
         return next((one for one in found if one is not None), None)
@@ -159,7 +159,7 @@ class Observers:
                 try:
                     call(*arguments, **named)
                 except Exception as error:
-                    # Exporters are the user's: a broken one loses its numbers, not an execution.
+                    # Exporters are user code: a broken one loses its numbers, but no executions.
                     self._log_once(error)
 
         return tell
@@ -167,4 +167,6 @@ class Observers:
     def _log_once(self, error: Exception) -> None:
         if not self._has_failed:
             self._has_failed = True
-            logger.error("telemetry failed: executions go on, later failures are not logged", exc_info=error)
+            logger.error(
+                "telemetry failed: executions continue, later failures are not logged", exc_info=error
+            )

@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry: one for each execution while it is held here, one below it for each attempt."""
+"""Spans for OpenTelemetry: one for each execution while it is held here, with a child for each attempt."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from opentelemetry.trace import Span, Status, StatusCode, TracerProvider
 from cloaca.telemetry.observer import Attempt, Committed, Ended, Snapshot
 
 STRAYS = 1000
-"""How many spans of executions that are not held any more may be open before they are looked for."""
+"""How many spans of executions that are no longer held may be open before they are cleaned up."""
 
 
 class Tracing:
-    """Makes the spans of one runner.
+    """Creates the spans of one runner.
 
     Args:
-        provider: Of tracers; without one the global one, whatever it is by then.
+        provider: A tracer provider; by default the global one at the time of use.
     """
 
     def __init__(self, provider: TracerProvider | None) -> None:
         self._tracer = trace.get_tracer("cloaca", tracer_provider=provider)
         self._executions: dict[str, tuple[Span, Context]] = {}
-        """By id: the span, and the context that bodies begin with."""
+        """By id: the span, and the context that bodies start with."""
         self._attempts: dict[Attempt, Span] = {}
 
     def attached(self, look: Callable[[], Snapshot]) -> None:
         """See ``Observer``."""
 
-    def detached(self, look: Callable[[], Snapshot]) -> None:  # noqa: ARG002 - spans are told, not looked at
+    def detached(self, look: Callable[[], Snapshot]) -> None:  # noqa: ARG002 - spans need no snapshots
         """See ``Observer``."""
         self._let_go(set(self._executions))
 
     def origin(self) -> object:
-        """The caller's context: what is active in it becomes the parent of the execution's span."""
+        """The caller's context, whose active span becomes the parent of the execution's span."""
         return get_current()
 
     def claimed(self, execution_id: str, workflow: str) -> None:
@@ -81,7 +81,7 @@ class Tracing:
             span.end(_nanoseconds(ended.at))
 
     def _let_go(self, executions: Collection[str]) -> None:
-        """End the spans of what goes on elsewhere."""
+        """End the spans of executions that continue elsewhere."""
         for execution_id in list(executions):
             span, _ = self._executions.pop(execution_id, (None, None))
             if span is not None:
@@ -89,11 +89,11 @@ class Tracing:
                 span.end()
 
     def attempt_started(self, attempt: Attempt) -> None:
-        """See ``Observer``: what the body opens is below the attempt's span."""
+        """See ``Observer``: spans opened by the body are children of the attempt's span."""
         held = self._executions.get(attempt.execution_id)
         context = Context() if held is None else held[1]
         if held is not None and not held[0].is_recording():
-            # Of a trace that is not sampled: the body's own spans learn it from the execution's.
+            # A trace that is not sampled: the body's own spans inherit this from the execution's span.
             attach(context)
             return
         span = self._tracer.start_span(

@@ -18,7 +18,7 @@ from cloaca.telemetry.observer import Attempt, Committed, Snapshot
 from cloaca.telemetry.series import Counts, Distributions
 
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 1800)
-"""Bounds of what bodies take and wait for."""
+"""The buckets for the time that bodies run and wait."""
 
 COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5)
 ROWS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
@@ -37,7 +37,7 @@ LATE = "How long after its instant a schedule has fired, the earliest where seve
 
 
 class Metrics:
-    """What is told of the runners of this process.
+    """Receives the reports of this process's runners.
 
     They are counted here and not in metrics of ``prometheus_client``, which take a lock for each number of each attempt.
     """
@@ -62,7 +62,7 @@ class Metrics:
         self._looks.remove(look)
 
     def origin(self) -> object:
-        """Nothing: metrics know no callers."""
+        """Does nothing: metrics do not depend on callers."""
         return None
 
     def claimed(self, execution_id: str, workflow: str) -> None:  # noqa: ARG002 - ids are no labels
@@ -98,7 +98,7 @@ class Metrics:
                 self._waited.observe(waited)
 
     def attempt_ended(self, attempt: Attempt, error: str | None) -> None:
-        """See ``Observer``: it is counted once it is committed."""
+        """See ``Observer``: attempts are counted once they are committed."""
 
     def fired(self, executions: int, late_seconds: float | None) -> None:
         """See ``Observer``."""
@@ -110,11 +110,11 @@ class Metrics:
     # -- what is shown ---------------------------------------------------------------------------------------------
 
     def describe(self) -> list[Metric]:
-        """What ``collect`` gives: its names are what a registry keeps apart."""
+        """The names of the metrics, by which a registry distinguishes collectors."""
         return list(self.collect())
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics; the gauges are looked at now, over all runners of this process that keep their metrics here."""
+        """All metrics; the gauges are read now, over all runners of this process that use this registry."""
         with self._lock:
             kept = [*self._counters(), *self._histograms()]
         yield from kept
@@ -174,7 +174,7 @@ _lock = threading.Lock()
 
 
 def metrics_in(registry: CollectorRegistry | None) -> Metrics:
-    """The metrics of a registry, the default one without any; all runners that name it share them."""
+    """The metrics of a registry, by default the global one; all runners with the same registry share them."""
     registry = REGISTRY if registry is None else registry
     with _lock:
         found = _kept.get(registry)

@@ -1,4 +1,4 @@
-"""Counting and measuring by labels, of which a bounded number is kept apart; whoever uses it holds a lock."""
+"""Counters and distributions by labels, with a bounded number of label combinations. Callers hold a lock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 Labels = tuple[str, ...]
 
 MOST_SERIES = 1000
-"""Of one metric: what comes beyond them is counted under ``OTHER``."""
+"""Per metric; further combinations are counted under ``OTHER``."""
 
 OTHER = "(other)"
 
@@ -22,7 +22,7 @@ class Counts:
         self._known: dict[Labels, float] = {}
 
     def add(self, *labels: str, number: float = 1) -> None:
-        """Count these."""
+        """Add to the number for these labels."""
         known = self._known
         try:
             known[labels] += number
@@ -31,12 +31,12 @@ class Counts:
             known[kept] = known.get(kept, 0) + number
 
     def items(self) -> list[tuple[Labels, float]]:
-        """All of them."""
+        """All label combinations with their numbers."""
         return list(self._known.items())
 
 
 class Distribution:
-    """How many of some values are at most each bound."""
+    """How many values are at most as large as each bound."""
 
     __slots__ = ("_bounds", "_counts", "_sum")
 
@@ -52,11 +52,11 @@ class Distribution:
 
     @property
     def sum(self) -> float:
-        """Of all values."""
+        """The sum of all values."""
         return self._sum
 
     def cumulated(self) -> Iterator[tuple[str, float]]:
-        """Each bound, as Prometheus writes it, and how many values are at most as large.
+        """Each bound, as Prometheus writes it, and how many values are at most that large.
 
         >>> sizes = Distribution((1, 10))
         >>> for size in (1, 7, 70):
@@ -89,5 +89,5 @@ class Distributions:
         found.observe(value)
 
     def items(self) -> list[tuple[Labels, list[tuple[str, float]], float]]:
-        """Labels, cumulated counts and sum of all of them."""
+        """Labels, cumulative counts and sum for all label combinations."""
         return [(labels, list(one.cumulated()), one.sum) for labels, one in self._known.items()]

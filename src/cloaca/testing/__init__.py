@@ -1,7 +1,7 @@
-"""Testing workflows: no server, no sleeping, and retries of ten minutes within milliseconds.
+"""Testing workflows without a server and without sleeping: retries of ten minutes take milliseconds.
 
-``run`` runs one workflow inline, ``isolated_registry`` keeps what a test declares to that test, and ``Clock`` is moved by
-hand. With pytest there are the fixtures ``cloaca_runner`` and ``cloaca_clock``, which need no import.
+``run`` runs one workflow inline, ``isolated_registry`` limits declarations to a test, and ``Clock`` is moved by
+hand. The pytest fixtures ``cloaca_runner`` and ``cloaca_clock`` are available without an import.
 """
 
 from cloaca.testing.clock import Clock

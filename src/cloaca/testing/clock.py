@@ -1,4 +1,4 @@
-"""A clock that is moved by hand, and by whom it is waited for."""
+"""A clock that is moved by hand."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
 """A Monday, at midnight."""
 
 FIRST_MOMENT = 1000.0
-"""Of the monotonic clock; 0 would look like no time."""
+"""The start of the monotonic clock; 0 would look like no time at all."""
 
 
 class Driven(Protocol):
-    """A runner that goes by the clock."""
+    """A runner that uses the clock."""
 
     def look_around(self) -> None:
         """See what a ``Client`` has started or steered."""
 
     def settle(self) -> float:
-        """Return once nothing more happens here at this time, with the next time at which something does."""
+        """Return once nothing more happens at the current time; returns when something is due next."""
 
 
 class _Sleeper:
-    """Somebody who waits until the clock is moved, for ``bodies`` bodies of tasks."""
+    """A waiter for the clock, on behalf of ``bodies`` task bodies."""
 
     __slots__ = ("bodies", "due", "is_up", "thread", "wake", "was_woken")
 
@@ -51,13 +51,13 @@ class _Sleeper:
 
 
 class Clock:
-    """Time that stands still until it is moved.
+    """A clock that stands still until it is moved.
 
     Args:
-        start: Where it stands at first, with a time zone; without one midnight of Monday, 1 January 2024, UTC.
+        start: The initial time, with a time zone; by default midnight of Monday, 1 January 2024, UTC.
 
     Raises:
-        ConfigurationError: ``start`` is no ``datetime``, or has no time zone.
+        ConfigurationError: ``start`` is not a ``datetime``, or has no time zone.
 
     Example:
         >>> clock = Clock()
@@ -76,33 +76,33 @@ class Clock:
         self._lock = threading.Lock()
         self._sleepers: list[_Sleeper] = []
         self._awake: set[threading.Thread] = set()
-        """Threads, other than bodies, that the clock has woken and that do not wait for it again yet."""
+        """Threads, other than bodies, that the clock has woken and that are not waiting for it again yet."""
         self._driven: list[Driven] = []
 
     def now(self) -> float:
-        """Wall time in seconds since 1970, UTC."""
+        """Wall-clock time in seconds since 1970, UTC."""
         return self._start + (self._moment - FIRST_MOMENT)
 
     @property
     def time(self) -> datetime:
-        """Wall time, UTC."""
+        """Wall-clock time, UTC."""
         return datetime.fromtimestamp(self.now(), UTC)
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
+        """Monotonic seconds."""
         return self._moment
 
     def move(self, seconds: float) -> None:
-        """Let so much time pass.
+        """Move the clock forward.
 
-        A runner that goes by this clock does on the way all that is due, each at its time and in its order: retries,
-        timeouts, schedules, polls and what follows from them, also for what a ``Client`` has started or steered before. Before the
-        clock moves, and before this returns, whatever runs has ended or waits for the clock itself.
+        Runners that use this clock do everything that falls due on the way, at its time and in order: retries, timeouts,
+        schedules, polls and what follows from them, including what a ``Client`` has started or steered before. Whatever runs has
+        ended, or waits for the clock itself, before the clock moves and before this returns.
 
-        In a body it is the body that takes so long, and may time out for it.
+        If this is called in a body, the body takes that much time, and may time out.
 
         Raises:
-            ConfigurationError: It is no number of seconds from 0.
+            ConfigurationError: It is not a number of seconds from 0.
             RunnerError: A body has not ended within 30 seconds of real time.
         """
         target = self._moment + _checked(seconds)
@@ -117,7 +117,7 @@ class Clock:
         self._settled()
 
     def _settled(self) -> float:
-        """Let all runners come to rest; when the next of them has something to do."""
+        """Wait until no runner has anything to do at the current time; returns when something is due next."""
         due = math.inf
         for driven in list(self._driven):
             due = min(due, driven.settle())
@@ -133,7 +133,7 @@ class Clock:
                     sleeper.wake()
 
     def wait(self, event: threading.Event, seconds: float, /) -> object:
-        """Return once the event is set, or the clock was moved by so many seconds."""
+        """Return once the event is set, or the clock was moved by this many seconds."""
         is_body = current_attempt.get() is not None
         with self.sleeper(seconds, wake=event.set, is_up=event.is_set, bodies=int(is_body)) as sleeper:
             event.wait()
@@ -141,10 +141,10 @@ class Clock:
             event.clear()
         return None
 
-    # -- for the runners that go by it -----------------------------------------------------------------------------
+    # -- for the runners that use it -------------------------------------------------------------------------------
 
     def drive(self, driven: Driven) -> Callable[[], None]:
-        """Have a runner go by this clock until the function that is returned is called."""
+        """Make a runner use this clock, until the returned function is called."""
         self._driven.append(driven)
         return lambda: self._driven.remove(driven)
 
@@ -152,7 +152,7 @@ class Clock:
     def sleeper(
         self, seconds: float, *, wake: Callable[[], object], is_up: Callable[[], bool], bodies: int
     ) -> Iterator[_Sleeper]:
-        """Somebody waits inside the block until it is woken by the clock, or by others, which ``is_up`` tells."""
+        """The block waits until it is woken by the clock, or by something else, as ``is_up`` tells."""
         with self._lock:
             sleeper = _Sleeper(self._moment + seconds, wake=wake, is_up=is_up, bodies=bodies)
             self._awake.discard(sleeper.thread)
@@ -166,12 +166,12 @@ class Clock:
                     self._awake.add(sleeper.thread)
 
     def is_asleep(self, thread: threading.Thread) -> bool:
-        """Whether a thread waits for it, and is not about to go on."""
+        """Whether a thread waits for the clock and is not about to continue."""
         with self._lock:
             return any(sleeper.thread is thread and not sleeper.is_up_now for sleeper in self._sleepers)
 
     def asleep(self) -> int | None:
-        """How many bodies wait for it, or ``None`` while somebody else whom it has woken does not wait again yet."""
+        """How many bodies wait for the clock; ``None`` while another thread that it has woken is not waiting again yet."""
         with self._lock:
             up = [sleeper for sleeper in self._sleepers if sleeper.is_up_now]
             if any(not sleeper.bodies for sleeper in up) or any(thread.is_alive() for thread in self._awake):

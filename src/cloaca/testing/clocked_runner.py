@@ -1,4 +1,4 @@
-"""A runner that goes by a clock which is moved by hand."""
+"""A runner whose clock is moved by hand."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from cloaca.testing.clock import Clock
 from cloaca.testing.event_loop import ClockedLoop
 
 LONGEST_REAL_SECONDS = 30.0
-"""For how long the clock waits until the bodies that run have ended."""
+"""How long the clock waits, in real time, for running bodies to end."""
 
 LOOK_SECONDS = 0.0002
 
 
 class ClockedBodies(LoopExecutor):
-    """Async bodies whose sleeps and time limits go by the clock."""
+    """Async bodies whose sleeps and timeouts use the clock."""
 
     def _make_loop(self) -> asyncio.AbstractEventLoop:
-        assert isinstance(self._clock, Clock)  # noqa: S101 - who makes it has one
+        assert isinstance(self._clock, Clock)  # noqa: S101 - ClockedRunner passes one
         return ClockedLoop(self._clock, lambda: len(self._tasks))
 
 
 class ClockedRunner(DefaultRunner):
-    """A ``DefaultRunner`` whose retries, timeouts and polls are due when the clock is moved to them.
+    """A ``DefaultRunner`` whose retries, timeouts and polls fall due when its clock is moved.
 
-    Bodies run on threads as ever, and nothing waits for the clock to move before they do. It shares its database with
-    no other runner: those would take one for dead whose clock stands still.
+    Bodies run on threads as usual, and start without waiting for the clock. It cannot share its database with other
+    runners, which would declare a runner dead whose clock stands still.
     """
 
     def __init__(self, database_url: str, config: DefaultRunnerConfig | None = None, *, clock: Clock) -> None:
@@ -55,8 +55,8 @@ class ClockedRunner(DefaultRunner):
     def _now(self) -> float:
         return self._clock.now()
 
-    def _spawn_poll(self, poll: Callable[[], None], name: str) -> None:  # noqa: ARG002 - what it would be called
-        """At once: at rest nobody is asked."""
+    def _spawn_poll(self, poll: Callable[[], None], name: str) -> None:  # noqa: ARG002 - there is no thread to name
+        """Poll at once, on this thread: otherwise the poll might still run when nothing seems to."""
         poll()
 
     def _loop_executor(self) -> type[LoopExecutor]:
@@ -64,13 +64,13 @@ class ClockedRunner(DefaultRunner):
 
     def _end(self, timeout: float) -> None:
         self._leave_clock()
-        # The engine would wait by the clock, which nobody moves any more. Whoever runs after this is left to itself.
+        # The engine would wait for the clock, which nobody moves any more. Bodies that run longer are abandoned.
         with contextlib.suppress(RunnerError):
             self.settle(timeout)
         super()._end(0.0)
 
     def look_around(self) -> None:
-        """See what a ``Client`` has started or steered: the clock passes over the times of other looks."""
+        """See what a ``Client`` has started or steered; moving the clock skips the regular patrols."""
         looks = Signal()
 
         def look_in_the_next_turn() -> None:
@@ -82,10 +82,10 @@ class ClockedRunner(DefaultRunner):
             pass
 
     def settle(self, seconds: float = LONGEST_REAL_SECONDS) -> float:
-        """Return once nothing more happens here at this time, with the next time at which something does.
+        """Return once nothing more happens at the current time; returns when something is due next.
 
         Args:
-            seconds: Of real time, to wait at most.
+            seconds: The longest time to wait, in real time.
 
         Raises:
             RunnerError: A body has not ended by then, or the runner has stopped.
@@ -98,7 +98,7 @@ class ClockedRunner(DefaultRunner):
         return due
 
     def _looked(self, give_up: float) -> float | None:
-        """When something is due, or ``None`` if something happens now or it cannot be told by then."""
+        """When something is due; ``None`` if something happens now, or if it cannot be determined in time."""
         answered = Signal()
         self._inbox.put(AfterTurn(lambda: answered.set(self._due())))
         while (due := cast("float | None", answered.wait(0.05))) is None and time.monotonic() < give_up:
@@ -107,17 +107,17 @@ class ClockedRunner(DefaultRunner):
         return due if due is not None and due > self._clock.monotonic() else None
 
     def _due(self) -> float:
-        """After a turn, before another: when there is something to do, which is now where something happens."""
+        """Between two turns: when there is something to do, which is now if something is happening."""
         core, engine = self._engine.core, self._engine
         if self._is_busy():
             return self._clock.monotonic()
-        # Not the looks for dead runners and the heartbeats: nobody else is there.
+        # Without patrols and heartbeats: there are no other runners.
         return min(core.timers.next_due, engine.watchdog.due, engine.suspects.due)
 
     def _is_busy(self) -> bool:
-        """Whether something happens although the clock stands still."""
+        """Whether something is happening although the clock stands still."""
         core = self._engine.core
-        # In the order in which a body goes: it waits, runs, has an outcome to tell, which is then in the inbox.
+        # In the order in which a body progresses: it waits, runs, and has an outcome, which is then in the inbox.
         return (
             self._is_scheduling()
             or core.executors.waiting
@@ -135,7 +135,7 @@ class ClockedRunner(DefaultRunner):
     def _somebody_runs(self) -> bool:
         core, asleep = self._engine.core, self._clock.asleep()
         bodies = core.executors.running()
-        # Who waits for an execution that a body has started is awake once that has ended.
+        # A caller that waits for an execution started by a body wakes up once that has ended.
         nested = min(sum(job.waits for job in bodies), core.completions.waiting)
         return asleep is None or len(bodies) > asleep + nested
 

@@ -1,4 +1,4 @@
-"""Bodies that may wait, on threads that never run beside another: each goes on where the others stand still."""
+"""Threads for bodies that may wait, of which only one runs at a time while the others stand still."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cloaca.testing.clock import Clock
 
 
 class CooperativeThread(threading.Thread):
-    """A body on a thread of its own, which runs while ``go`` waits for it and at no other time."""
+    """A body on its own thread, which runs only while ``go`` waits for it."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(name="cloaca-testing-body", daemon=True)
@@ -18,9 +18,9 @@ class CooperativeThread(threading.Thread):
         self._turn = threading.Semaphore(0)
         self._stands = threading.Semaphore(0)
         self.due = math.inf
-        """When it is to go on."""
+        """When it continues."""
         self.event = threading.Event()
-        """Set where it is to go on before."""
+        """If this is set, it continues earlier."""
         self.ended = False
 
     def go(self) -> None:
@@ -39,27 +39,27 @@ class CooperativeThread(threading.Thread):
             self._stands.release()
 
     def wait(self, event: threading.Event, due: float) -> None:
-        """Called on it: stand still until ``go``."""
+        """Called on this thread: stand still until ``go``."""
         self.event, self.due = event, due
         self._stands.release()
         self._turn.acquire()
 
 
 class InlineClock:
-    """The time of one inline run; a body that waits for it stands still, and others go on."""
+    """The clock of one inline run: a body that waits for it stands still, and others continue."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._threads: list[CooperativeThread] = []
-        """Those that wait."""
+        """The waiting threads."""
         self.now = clock.now
         self.monotonic = clock.monotonic
 
     def wait(self, event: threading.Event, seconds: float, /) -> object:
-        """Stand still until the event is set or so many seconds have passed."""
+        """Stand still until the event is set, or this many seconds have passed."""
         thread = threading.current_thread()
         if not isinstance(thread, CooperativeThread):
-            # A thread that a body has made, of which nobody here knows.
+            # A thread that a body has started, which this clock does not control.
             return event.wait(seconds)
         self._threads.append(thread)
         thread.wait(event, self.monotonic() + seconds)
@@ -67,11 +67,11 @@ class InlineClock:
 
     @property
     def next_due(self) -> float:
-        """When the next body is to go on."""
+        """When the next body continues."""
         return min((thread.due for thread in self._threads), default=math.inf)
 
     def go_on(self) -> bool:
-        """Let the first body go on that is to; false if none is."""
+        """Continue the first body that is due; false if there is none."""
         now = self.monotonic()
         thread = next((s for s in self._threads if s.due <= now or s.event.is_set()), None)
         if thread is not None:
@@ -80,10 +80,10 @@ class InlineClock:
         return thread is not None
 
     def close(self) -> None:
-        """Let those end that still wait: each was told why."""
+        """Let the waiting bodies end; each has been interrupted."""
         for thread in self._threads[:]:
             thread.go()
 
     def move_to(self, due: float) -> None:
-        """Let time pass up to then."""
+        """Move the clock to this time."""
         self._clock.move(max(0.0, due - self.monotonic()))

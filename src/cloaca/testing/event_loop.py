@@ -1,4 +1,4 @@
-"""Event loops that go by another clock: a sleep of an hour takes no time where nothing else happens."""
+"""Event loops with another clock: a sleep of an hour takes no time if nothing else happens."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 BUSY_ROUNDS = 100
-"""After so many rounds without rest others have their turn."""
+"""How many rounds a loop may run without a rest before others get their turn."""
 
 
 class _Selector(selectors.DefaultSelector):
-    """Asks its loop what to do where that would wait.
+    """A selector that, instead of waiting, asks its loop what to do.
 
     Args:
         rest: Called with the seconds for which the loop would wait.
-        busy: Called in each other round.
+        busy: Called in every other round.
     """
 
     def __init__(self, rest: Callable[[float], object], *, busy: Callable[[], object]) -> None:
@@ -48,7 +48,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 class _OtherTime(asyncio.SelectorEventLoop):
-    """A loop that knows whether what it waits for goes by its clock."""
+    """A loop that knows whether what it waits for uses its clock."""
 
     def __init__(self, moment: Callable[[], float], waits: _Selector) -> None:
         self._moment = moment
@@ -57,13 +57,13 @@ class _OtherTime(asyncio.SelectorEventLoop):
         super().__init__(waits)
 
     def time(self) -> float:
-        """The loop's own time, which is that of its clock."""
+        """The loop's time, according to its clock."""
         return self._moment()
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        """As ever; until the function has returned, time is real."""
+        """As usual, but time is real until the function has returned."""
         future: asyncio.Future[T] = super().run_in_executor(executor, func, *args)
         self._calls_outside += 1
         future.add_done_callback(self._came_back)
@@ -74,7 +74,7 @@ class _OtherTime(asyncio.SelectorEventLoop):
 
     @property
     def waits_outside(self) -> bool:
-        """Whether something of it waits for a thread, a process or a socket, whose time is real."""
+        """Whether it waits for a thread, a process or a socket, which use real time."""
         wakes_itself = 1
         return self._calls_outside > 0 or len(self._waits.get_map()) > wakes_itself
 
@@ -83,17 +83,17 @@ class VirtualLoop(_OtherTime):
     """A loop that ``run_forever`` runs until it would wait.
 
     Args:
-        moment: The seconds of its clock.
+        moment: Returns the seconds of its clock.
     """
 
     def __init__(self, moment: Callable[[], float]) -> None:
         self.seconds_of_rest: float | None = None
-        """How long it would wait now; ``None`` where it was stopped in the middle of its work."""
+        """How long it would wait now; ``None`` if it was stopped while it had something to do."""
         self._rounds = 0
         super().__init__(moment, _Selector(self._rest, busy=self._go_on))
 
     def run_forever(self) -> None:
-        """Run until there is nothing to do at this time, or for a hundred rounds."""
+        """Run until there is nothing to do at the current time, or for a hundred rounds."""
         self.seconds_of_rest, self._rounds = None, 0
         super().run_forever()
 
@@ -108,7 +108,7 @@ class VirtualLoop(_OtherTime):
 
     @contextmanager
     def by_real_time(self) -> Iterator[None]:
-        """Within the block time is real: what is waited for is the work of a runner, which knows nothing of this clock."""
+        """Time is real inside the block, which waits for work of a runner that does not use this clock."""
         self._calls_outside += 1
         try:
             yield
@@ -116,17 +116,17 @@ class VirtualLoop(_OtherTime):
             self._calls_outside -= 1
 
     def wait_outside(self, seconds: float) -> float:
-        """Wait at most so long until something outside has an answer; the seconds that it took."""
+        """Wait at most this long for something external; returns the seconds that it took."""
         began = time.monotonic()
         self._waits.wait(seconds)
         return time.monotonic() - began
 
 
 class ClockedLoop(_OtherTime):
-    """A loop on a thread of its own that waits for a clock, and sleeps on it while it does.
+    """A loop on its own thread that waits for a clock, and sleeps on that clock meanwhile.
 
     Args:
-        bodies: How many bodies it runs.
+        bodies: Returns how many bodies it runs.
     """
 
     def __init__(self, clock: Clock, bodies: Callable[[], int]) -> None:
@@ -134,7 +134,7 @@ class ClockedLoop(_OtherTime):
         self._bodies = bodies
         self._counting = threading.Lock()
         self._coming = 0
-        """Calls from other threads that are on their way."""
+        """The number of calls from other threads that have not arrived yet."""
         super().__init__(clock.monotonic, _Selector(self._rest, busy=_nothing))
 
     def _rest(self, seconds: float) -> None:
@@ -148,7 +148,7 @@ class ClockedLoop(_OtherTime):
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: ContextVariables | None = None
     ) -> asyncio.Handle:
-        """As ever; until it is called the loop does not count as asleep."""
+        """As usual, but the loop does not count as asleep until the function is called."""
         with self._counting:
             self._coming += 1
         return super().call_soon_threadsafe(self._arrive, callback, args, context=context)
@@ -160,4 +160,4 @@ class ClockedLoop(_OtherTime):
 
 
 def _nothing() -> None:
-    """It is only to be woken."""
+    """Does nothing: the loop only has to wake up."""

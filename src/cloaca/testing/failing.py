@@ -1,4 +1,4 @@
-"""What a test changes of a workflow: attempts that fail, bodies that are replaced."""
+"""Changes that a test makes to a workflow: attempts that fail, and bodies that are replaced."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Replace = Mapping[str, Callable[..., Any]]
 
 
 class Failures:
-    """Which attempts fail with what.
+    """Which attempts fail, and how.
 
     Raises:
-        TaskNotFoundError: The workflow has no task of such an id.
-        ConfigurationError: It is no mapping of ids to lists of exceptions.
+        TaskNotFoundError: The workflow has no task with one of the ids.
+        ConfigurationError: It is not a mapping of ids to lists of exceptions.
     """
 
     def __init__(self, workflow: Workflow, fail: Fail) -> None:
@@ -28,7 +28,7 @@ class Failures:
         self._by_task = {workflow.task(id).id: _made(id, errors) for id, errors in fail.items()}
 
     def of(self, job: Job) -> BaseException | None:
-        """What this attempt fails with; ``None`` where its body is to run."""
+        """The exception for this attempt; ``None`` if its body is to run."""
         errors = self._by_task.get(job.task.id, ())
         return errors[job.attempt - 1] if job.attempt <= len(errors) else None
 
@@ -58,12 +58,12 @@ def _instance(place: str, error: Any) -> BaseException | None:
 
 
 def replaced(workflow: Workflow, replace: Replace) -> Workflow:
-    """The workflow with other bodies, and all else as it was.
+    """The workflow with some bodies replaced.
 
     Raises:
-        TaskNotFoundError: The workflow has no task of such an id.
-        TaskValidationError: A function cannot be a body.
-        ConfigurationError: It is no mapping of ids to functions.
+        TaskNotFoundError: The workflow has no task with one of the ids.
+        TaskValidationError: A function cannot be a task body.
+        ConfigurationError: It is not a mapping of ids to functions.
     """
     _check_mapping("replace", replace, '{"load": lambda context: None}')
     if not replace:

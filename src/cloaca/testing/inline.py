@@ -1,4 +1,4 @@
-"""Executors and callbacks of an inline run: they do nothing by themselves, and one thing whenever they are told to."""
+"""The executors and callbacks of an inline run, which do one thing each time they are told to, and nothing otherwise."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cloaca.testing.failing import Failures
 
 
 class Escape:
-    """What a body raised that is meant for the test and not for its task: Ctrl-C, or ``pytest.fail`` in a stub."""
+    """An exception in a body that is meant for the test and not for the task: Ctrl-C, or ``pytest.fail`` in a stub."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
 
     def note(self, error: BaseException) -> None:
-        """Keep the first."""
+        """Keep the first one."""
         if self.error is None and isinstance(error, _meant_for_the_test()):
             self.error = error
 
@@ -38,7 +38,7 @@ def _meant_for_the_test() -> tuple[type[BaseException], ...]:
 
 
 class InlineBodies(ThreadExecutor):
-    """Sync bodies, on the thread that calls ``step``; those that may wait for the clock run on threads of their own."""
+    """Sync bodies on the thread that calls ``step``; those that may wait for the clock run on threads of their own."""
 
     def __init__(self, *, failures: Failures, escape: Escape, clock: InlineClock, **options: Any) -> None:
         super().__init__(clock=clock, **options)
@@ -47,10 +47,10 @@ class InlineBodies(ThreadExecutor):
         self._inline_clock = clock
 
     def _rouse(self) -> None:
-        """Nobody is there to be woken."""
+        """Does nothing: there is no thread to wake."""
 
     def step(self) -> bool:
-        """Go on with a body that has waited, or run the next; false if there is none."""
+        """Continue a body that has waited, or run the next one; false if there is none."""
         if self._inline_clock.go_on():
             return True
         job = self.slots.take()
@@ -76,7 +76,7 @@ class InlineBodies(ThreadExecutor):
 
 
 class InlineLoop(LoopExecutor):
-    """Async bodies, on a loop that goes by the run's clock and runs while ``step`` does."""
+    """Async bodies on a loop that uses the run's clock and runs only during ``step``."""
 
     def __init__(self, *, failures: Failures, escape: Escape, **options: Any) -> None:
         self._failures = failures
@@ -88,7 +88,7 @@ class InlineLoop(LoopExecutor):
         self._loop = self._virtual = VirtualLoop(self._clock.monotonic)
 
     def step(self) -> None:
-        """Let bodies go on as far as they come at this time."""
+        """Let bodies continue as far as they can at the current time."""
         self._began = self._clock.monotonic()
         began = time.monotonic()
         self._run_until_stopped()
@@ -96,17 +96,17 @@ class InlineLoop(LoopExecutor):
 
     @property
     def next_due(self) -> float:
-        """When the next body goes on by itself; for those that never rest, after what they have taken."""
+        """When the next body continues by itself; for bodies that never rest, after the time they have used."""
         rest = self._virtual.seconds_of_rest
         return self._began + (self._took if rest is None else rest)
 
     @property
     def waits_outside(self) -> bool:
-        """Whether a body waits for what does not go by the clock."""
+        """Whether a body waits for something that does not use the clock."""
         return self._virtual.seconds_of_rest is not None and self._virtual.waits_outside
 
     def wait_outside(self, seconds: float) -> float:
-        """Wait for that, at most so long; the seconds that it took."""
+        """Wait for that, at most this long; returns the seconds that it took."""
         return self._virtual.wait_outside(seconds)
 
     def close(self) -> None:
@@ -130,14 +130,14 @@ class InlineLoop(LoopExecutor):
 
 
 class InlineCallbacks(Callbacks):
-    """Callbacks, on the thread that calls ``step``."""
+    """Callbacks on the thread that calls ``step``."""
 
     def __init__(self, *arguments: Any, escape: Escape) -> None:
         super().__init__(*arguments)
         self._escape = escape
 
     def _rouse(self) -> None:
-        """Nobody is there to be woken."""
+        """Does nothing: there is no thread to wake."""
 
     def step(self) -> bool:
         """Make the next call; false if none is due."""

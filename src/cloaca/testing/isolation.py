@@ -1,4 +1,4 @@
-"""Keeping what a test declares to that test."""
+"""Limiting declarations to a test."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cloaca.authoring import registry
 
 @contextmanager
 def isolated_registry() -> Iterator[None]:
-    """Forget at the end of the block which tasks and workflows were declared or registered in it.
+    """Forget all tasks and workflows declared or registered in the block when it ends.
 
-    What was known before is known inside as well; what replaces it there is replaced for the block alone. It holds for
-    the whole process, all of its threads included.
+    What was registered before remains available in the block; replacing it affects only the block. This applies to
+    the whole process, including all its threads.
 
-    A module whose first import happens inside the block declares its workflows there, and only there: Python does not
-    run it again. Import the modules that declare workflows at the top of the test module.
+    A module that is first imported inside the block declares its workflows in there and nowhere else, because Python does
+    not run it again. Import modules that declare workflows at the top of the test module.
 
     Example:
         >>> import cloaca

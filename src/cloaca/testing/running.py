@@ -1,4 +1,4 @@
-"""Running one workflow inline: the engine of the runner, without its threads, by a clock that moves by itself."""
+"""Running one workflow inline: the engine of the runner, without its threads, with a clock that moves by itself."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cloaca.testing.failing import Fail, Failures, Replace, replaced
 from cloaca.testing.inline import Escape, InlineBodies, InlineCallbacks, InlineLoop
 
 ONLY_ID = "00000000-0000-7000-8000-000000000001"
-"""The same in each run, and so is the jitter of its retries, which comes from it."""
+"""The same in every run, and so is the jitter of its retries, which is derived from it."""
 
 
 def run(
@@ -42,28 +42,28 @@ def run(
     clock: Clock | None = None,
     check: bool = False,
 ) -> WorkflowResult:
-    """Run a workflow here and now, on the calling thread, and return how it ended.
+    """Run a workflow on the calling thread, and return its result.
 
-    It is the runner's own engine on a database in memory that nobody else sees. Its clock stands still while bodies
-    run and moves by itself to whatever is due next, so retries, ``defer_until``, ``asyncio.sleep`` and timeouts of
-    hours take no time, and ``result.tasks[id].attempts`` shows when they were. Bodies run one at a time, in the order
-    in which they become ready and otherwise as they were added: the same run twice is the same.
+    This uses the runner's own engine, on a private database in memory. Its clock stands still while bodies run, and moves
+    by itself to whatever is due next. Retries, ``defer_until``, ``asyncio.sleep`` and timeouts of hours therefore take no
+    time, and ``result.tasks[id].attempts`` shows when they happened. Bodies run one at a time, in the order in which they
+    become ready, and otherwise in the order they were added: two runs are identical.
 
     Args:
-        workflow: The name of a registered one, a built one, or a builder. It is not registered by this.
-        data: What it starts with.
-        fail: For task ids, what their attempts raise instead of running the body, first to last: exceptions, classes
-            of them, or ``None`` for an attempt whose body runs. Attempts beyond the list run it.
-        replace: For task ids, functions to call as bodies; all else of a task stays.
-        config: Settings that count here too: retries, timeouts, slots, encoders.
-        clock: One that the test can read, and stubs can move; without one each run begins on 1 January 2024.
-        check: Raise what failed, as ``execute`` does.
+        workflow: A registered name, a built workflow, or a builder. This does not register it.
+        data: The initial context.
+        fail: By task id, what its attempts raise instead of running the body, first to last: exceptions, exception
+            classes, or ``None`` for an attempt whose body runs. Attempts beyond the list run the body.
+        replace: By task id, functions to call instead of the bodies; the tasks are otherwise unchanged.
+        config: Settings, of which retries, timeouts, slots and encoders apply here.
+        clock: A clock that the test can read and stubs can move; by default each run starts on 1 January 2024.
+        check: Raise an error if the execution fails, as ``execute`` does.
 
     Raises:
-        WorkflowNotFoundError: Nothing of this name is registered.
-        TaskNotFoundError: ``fail`` or ``replace`` names a task that the workflow has not; the nearest is named.
-        ConfigurationError: ``fail`` or ``replace`` holds what cannot be, or ``config`` or ``clock`` is something else.
-        TypeError: A value of the data cannot be stored, or the workflow is nothing of the kind.
+        WorkflowNotFoundError: No workflow of this name is registered.
+        TaskNotFoundError: ``fail`` or ``replace`` names a task that the workflow does not have.
+        ConfigurationError: ``fail``, ``replace``, ``config`` or ``clock`` is not valid.
+        TypeError: A value in the data cannot be stored, or the workflow is of another type.
         RunnerError: Called on an event loop.
 
     Example:
@@ -103,7 +103,7 @@ def _built(workflow: str | Workflow | WorkflowBuilder) -> Workflow:
 
 
 class _Inline:
-    """One execution, and all that is needed for it."""
+    """One execution with everything it needs."""
 
     def __init__(self, config: DefaultRunnerConfig, failures: Failures, clock: Clock) -> None:
         self._config = config
@@ -145,7 +145,7 @@ class _Inline:
         return self._ended
 
     def _engine(self) -> Engine:
-        # Nobody else is on this database: nobody to watch, and nobody to show that this one lives.
+        # There are no other runners to watch, or to show a heartbeat to.
         alone = self._config.engine_settings()._replace(
             heartbeat_seconds=math.inf, lease_seconds=math.inf, patrol_seconds=math.inf
         )
@@ -176,7 +176,7 @@ class _Inline:
     # -- what happens while the engine waits -----------------------------------------------------------------------
 
     def _step(self) -> bool:
-        """Let the next thing happen that is to happen at this time; false if there is none."""
+        """Do the next thing that is due at the current time; false if there is none."""
         stepped = self._callbacks.step() or self._bodies.step()
         if not stepped and self._loop is not None:
             self._loop.step()
@@ -195,7 +195,7 @@ class _Inline:
 
 
 class _Inbox(queue.SimpleQueue[Message]):
-    """Where the engine waits for messages, which is when everything else happens."""
+    """The inbox of the engine. Everything else happens when the engine waits for messages."""
 
     def __init__(self, step: Callable[[], bool], let_time_pass: Callable[[float], None]) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ class _Inbox(queue.SimpleQueue[Message]):
         self._let_time_pass = let_time_pass
 
     def get(self, block: bool = True, timeout: float | None = None) -> Message:  # noqa: FBT001, FBT002, ARG002 - as it is called
-        """The next message; raises ``queue.Empty`` where only time has passed."""
+        """The next message; raises ``queue.Empty`` if only time has passed."""
         while self.empty() and self._step():
             pass
         if self.empty():
