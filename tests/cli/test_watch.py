@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+from dataclasses import dataclass
 
+import psycopg
 import pytest
 
+import cloaca
 from tests.cli.conftest import plain, rest_of
 
 
@@ -70,6 +74,51 @@ def test_of_one_whose_process_died_it_is_told_that_nobody_works_on_it(folder, he
         rf"^owner +runner \S+ \(process {runs.pid} on .*has ended, or is cut off", shown, re.MULTILINE
     )
     assert "\n  cloaca worker MODULE  # take it over" in shown
+
+
+@pytest.fixture
+def role(postgres_database):
+    """A role of its own: whether it may log in can be changed."""
+    name = f"watcher_{os.getpid()}"
+    with psycopg.connect(postgres_database, autocommit=True) as db:
+        db.execute(f"create role {name} login superuser password '{name}'")
+        yield Role(db, name)
+        db.execute(f"drop owned by {name} cascade")
+        db.execute(f"drop role {name}")
+
+
+@dataclass
+class Role:
+    db: psycopg.Connection
+    name: str
+
+    def url(self, url):
+        head, _, tail = url.partition("://")[2].partition("@")
+        return f"postgresql://{self.name}:{self.name}@{tail or head}"
+
+    def lock_out(self):
+        self.db.execute(f"alter role {self.name} nologin")
+        self.db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", (self.name,)
+        )
+
+    def let_in(self):
+        self.db.execute(f"alter role {self.name} login")
+
+
+def test_a_database_that_is_away_for_a_while_does_not_end_the_watching(folder, postgres_url, role):
+    url = role.url(postgres_url)
+    with cloaca.Client(url) as client:
+        handle = client.start("etl")
+        with folder.begun("watch", handle.execution_id, "--db", url) as watching:
+            watching.stdout.readline()
+            role.lock_out()
+            assert "it cannot be looked at for the moment, trying again: " in watching.stderr.readline()
+            role.let_in()
+            handle.cancel()
+            out, err = watching.communicate(timeout=20)
+    assert (watching.returncode, err) == (1, "")
+    assert "\nCancelled in " in out
 
 
 def test_what_has_ended_already_is_shown_with_what_to_type_next(shell, ended):

@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import click
+
 from cloaca.cli.display import Display
 from cloaca.cli.exits import Refused
 from cloaca.cli.progress import Tasks
+from cloaca.cli.wording import printable
 from cloaca.errors import DatabaseError
 from cloaca.insights import FOR_CAPACITY, FOR_RESUME, ExecutionRecord
 from cloaca.insights.reasons import ReasonKind
@@ -19,6 +22,9 @@ from cloaca.runner.handle import ExecutionHandle
 LOOK_SECONDS = 0.15
 QUIET_SECONDS = 2.0
 """How long nothing has happened when the owner is looked after."""
+
+OUTAGE_SECONDS = 0.5
+"""The rest before a database that could not be asked is asked again."""
 
 REST = 10
 """A look that was slow, because the graph is large, is followed by a rest this many times as long."""
@@ -37,21 +43,23 @@ def follow(
         check: Called with what each look finds; what it raises ends the following.
     """
     pause = 0.0
-    news = _News(executions)
-    while not handle.wait(pause):
-        began = time.monotonic()
+    news, outage = _News(executions), _Outage()
+    while True:
         try:
+            has_ended = handle.wait(pause)
+            began = time.monotonic()
             record = executions.get_execution(handle.execution_id)
-            shown = news.completed(record)
-        except DatabaseError:
-            continue  # the execution goes on although it cannot be seen for the moment
-        if check is not None:
+            shown = record if has_ended else news.completed(record)
+        except DatabaseError as error:
+            outage.wait(error)
+            continue
+        outage = _Outage()
+        if check is not None and not has_ended:
             check(record)
         display.show(shown)
+        if has_ended:
+            return record
         pause = max(LOOK_SECONDS, REST * (time.monotonic() - began))
-    record = executions.get_execution(handle.execution_id)
-    display.show(record)
-    return record
 
 
 def owner_trouble(executions: Executions, record: ExecutionRecord) -> str | None:
@@ -60,6 +68,21 @@ def owner_trouble(executions: Executions, record: ExecutionRecord) -> str | None
         return None
     reasons = executions.explain(record.execution_id).reasons
     return next((reason.text for reason in reasons if reason.kind is ReasonKind.LEASE), None)
+
+
+class _Outage:
+    """A time in which the execution goes on although it cannot be seen: that is said once."""
+
+    def __init__(self) -> None:
+        self._is_told = False
+
+    def wait(self, error: DatabaseError) -> None:
+        if not self._is_told:
+            click.echo(
+                f"it cannot be looked at for the moment, trying again: {printable(str(error))}", err=True
+            )
+        self._is_told = True
+        time.sleep(OUTAGE_SECONDS)
 
 
 class _News:
