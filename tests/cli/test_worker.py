@@ -144,7 +144,9 @@ def test_as_many_bodies_run_at_once_as_it_is_told(shop):
         assert all(handle.result(PATIENCE_SECONDS)["packed"] for handle in handles)
 
 
-@pytest.mark.parametrize("targets", [("shop.py", "refunds.py"), ("refunds.py", "shop")])
+@pytest.mark.parametrize(
+    "targets", [("shop.py", "refunds.py"), ("refunds.py", "shop"), ("refunds.py", "shop.py", "./shop.py")]
+)
 def test_a_module_that_another_has_imported_may_be_named_too(shop, targets):
     shop.write("refunds.py", IMPORTS_SHOP.replace("import shop", "import shop as _shop"))
     with shop.begun("worker", *targets) as process:
@@ -158,6 +160,7 @@ def test_a_module_that_another_has_imported_may_be_named_too(shop, targets):
     [
         ((), "Missing argument 'FILE_OR_MODULE...'"),
         (("shop.py", "empty.py"), "empty.py registers no workflow"),
+        (("json",), "json registers no workflow"),
         (("shop.py", "--db", ":memory:"), "--db :memory: is a database in memory: nobody else could start"),
         (("shop.py", "--concurrency", "0"), "'--concurrency': 0 is not in the range x>=1"),
         (("shop.py", "--db", "mysql://db/shop"), "is not a database URL this release knows"),

@@ -80,14 +80,21 @@ def load_all(targets: Sequence[str]) -> list[str]:
         Refused: As for ``load``.
     """
     before = set(registry.registered_names())
-    for target in targets:
-        known = set(sys.modules)
-        try:
+    known = set(sys.modules)
+    for target in dict.fromkeys(targets):
+        if not _is_imported(target, since=known):
             load(target)
-        except NothingRegistered:
-            if target not in known:
-                raise
     return [name for name in registry.registered_names() if name not in before]
+
+
+def _is_imported(target: str, *, since: set[str]) -> bool:
+    """Whether it was imported since only these modules were there."""
+    path = os.path.abspath(target)
+    return any(
+        name == target or getattr(module, "__file__", None) == path
+        for name, module in list(sys.modules.items())
+        if name not in since
+    )
 
 
 def _is_path(target: str) -> bool:
