@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import psycopg
@@ -215,6 +215,20 @@ def in_transaction(db: Connection, work: Callable[[Connection], T]) -> T:
             db.execute("rollback")
         raise
     return done
+
+
+@contextlib.contextmanager
+def pipelined(db: Connection) -> Iterator[None]:
+    """Send the statements of the block in one round trip."""
+    with contextlib.ExitStack() as pipeline:
+        pipeline.enter_context(db.pipeline())
+        try:
+            yield
+        except BaseException:
+            # Told of the error, psycopg would warn that the statements after the one that failed were not executed.
+            with contextlib.suppress(psycopg.Error):
+                pipeline.close()
+            raise
 
 
 def migrate(db: Connection, url: PostgresUrl) -> None:

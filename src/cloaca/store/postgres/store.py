@@ -24,6 +24,7 @@ from cloaca.store.postgres.connection import (
     in_doubt,
     is_broken,
     is_lost,
+    pipelined,
     qualified,
     refusal,
 )
@@ -344,7 +345,7 @@ class PostgresStore(PostgresReader):
                 self.was_committed()
             db = self._connection()
             try:
-                with db.pipeline():
+                with pipelined(db):
                     db.execute(BEGIN, prepare=True)
                     self._execute(db, "advance_turn", (self._turn + 1, self._runner, self._epoch, self._turn))
                     result = write(db)
