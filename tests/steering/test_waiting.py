@@ -63,3 +63,35 @@ def test_a_wait_ends_when_what_it_waits_for_is_pruned(handle, client, database_u
         assert other.prune(older_than=timedelta(0)).executions == 1
     with pytest.raises(cloaca.ExecutionNotFoundError, match=GONE):
         handle.result(SOON)
+
+
+@pytest.fixture
+def after_a_look(client, monkeypatch):
+    """Has something happen between two reads of whoever waits for an execution that has ended."""
+
+    def after_a_look(work):
+        read = client._store.read_execution
+
+        def read_and_work(execution):
+            row = read(execution)
+            monkeypatch.undo()
+            work()
+            return row
+
+        monkeypatch.setattr(client._store, "read_execution", read_and_work)
+
+    return after_a_look
+
+
+def test_what_is_removed_while_its_result_is_read_is_reported_in_the_same_words(handle, client, after_a_look):
+    handle.cancel()
+    after_a_look(handle.delete)
+    with pytest.raises(cloaca.ExecutionNotFoundError, match=GONE):
+        handle.result(SOON)
+
+
+def test_what_is_retried_while_its_result_is_read_has_none_yet(handle, client, after_a_look):
+    handle.cancel()
+    after_a_look(handle.retry)
+    assert not handle.wait(0)
+    assert handle.status == "Pending"

@@ -179,19 +179,34 @@ class Waiting:
             raise error
         if value is None and self._is_live(execution_id):
             return None
+        try:
+            ended = self._stored_end(execution_id)
+        except ExecutionNotFoundError as gone:
+            raise error or gone from None
+        if ended is None and error is not None:
+            raise error
+        return ended
+
+    def _stored_end(self, execution_id: str) -> WorkflowResult | None:
+        """The result as the database has it, ``None`` before the end.
+
+        Raises:
+            ExecutionNotFoundError: The execution is not there, or not any more.
+        """
         row = self._store.read_execution(execution_id)
-        if row is None and error is None:
+        if row is not None and row.finished_at is None:
+            return None
+        from cloaca.insights import read_record  # noqa: PLC0415 - needed only if it ended in another process
+
+        try:
+            record = read_record(self._store, execution_id, code_of=self._code_of)
+        except ExecutionNotFoundError:
             raise ExecutionNotFoundError(
                 f"execution {execution_id!r} is not in {self._store.location}: it was deleted or pruned, or the transaction "
                 "that starts it has not committed"
-            )
-        if row is not None and row.finished_at is not None:
-            from cloaca.insights import read_record  # noqa: PLC0415 - needed only if it ended in another process
-
-            return WorkflowResult(read_record(self._store, execution_id, code_of=self._code_of))
-        if error is not None:
-            raise error
-        return None
+            ) from None
+        # Since its end was seen it may have been retried.
+        return None if record.finished_at is None else WorkflowResult(record)
 
 
 class _Looks:
