@@ -56,6 +56,12 @@ def test_a_database_that_is_not_there_is_not_made_by_completing(shell, tmp_path)
     assert completed(shell, "show", "0") == []
 
 
+@pytest.mark.parametrize("command", ["run", "worker shop.py", "plan", "graph", "workflows show"])
+def test_where_a_file_is_named_files_complete(command):
+    (item,) = ShellComplete(cloaca, {}, "cloaca", "_CLOACA_COMPLETE").get_completions(command.split(), "sh")
+    assert (item.value, item.type) == ("sh", "file")
+
+
 @pytest.mark.parametrize("name", SHELLS)
 def test_the_script_is_printed_for_each_shell(shell, name):
     script = shell.run("completion", name)

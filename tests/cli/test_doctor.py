@@ -79,7 +79,7 @@ def test_what_nobody_runs_is_found_once_it_has_waited_for_a_while(shell, waiting
     assert "executions" not in found(shell, status=0)
     monkeypatch.setattr("cloaca.insights.findings.PATIENCE_SECONDS", 0.0)
     executions = found(shell, status=1)["executions"]
-    assert "1 execution of workflow 'etl' wait" in executions["text"]
+    assert "1 execution of workflow 'etl' waits, the oldest" in executions["text"]
     assert "cloaca explain" in executions["next_step"]
 
 

@@ -12,6 +12,7 @@ from cloaca.authoring.workflow import Workflow
 from cloaca.cli.exits import Refused
 from cloaca.cli.loading import load
 from cloaca.cli.output import kept_stdout
+from cloaca.cli.targets import target_argument
 
 _EXAMPLE = """\b
 Examples:
@@ -24,7 +25,7 @@ _ENDINGS = {".svg": "svg"}
 
 
 @click.command(short_help="Draw a workflow.", epilog=_EXAMPLE)
-@click.argument("target", metavar="FILE_OR_MODULE")
+@target_argument
 @click.argument("workflow", required=False)
 @click.option(
     "--format",

@@ -14,6 +14,7 @@ from cloaca.cli.exits import COMPLETED, REFUSED
 from cloaca.cli.loading import load_all
 from cloaca.cli.options import json_option
 from cloaca.cli.output import kept_stdout
+from cloaca.cli.targets import targets_argument
 from cloaca.cli.wording import counted, printable
 from cloaca.insights.service import Insights
 from cloaca.insights.upgrade import TaskPlan, UpgradePlan, WorkflowPlan
@@ -35,7 +36,7 @@ _VERBS = (
 
 
 @click.command(short_help="See what a deploy would mean for live executions.", epilog=_EXAMPLE)
-@click.argument("targets", metavar="FILE_OR_MODULE...", nargs=-1, required=True)
+@targets_argument
 @database_option
 @click.option(
     "--on-version-change",

@@ -31,6 +31,7 @@ from cloaca.cli.ids import resolved
 from cloaca.cli.loading import Loaded, load
 from cloaca.cli.outcome import print_outcome
 from cloaca.cli.output import kept_stdout
+from cloaca.cli.targets import target_argument
 from cloaca.insights import ExecutionRecord
 from cloaca.model.states import Status
 from cloaca.runner.handle import ExecutionHandle
@@ -67,7 +68,7 @@ class Order:
 
 
 @click.command(short_help="Run a workflow.", epilog=_EXAMPLE)
-@click.argument("target", metavar="FILE_OR_MODULE")
+@target_argument
 @click.argument("workflow", required=False)
 @database_option
 @click.option("--context", metavar="JSON_OR_@FILE", help="The initial context, a JSON object.")

@@ -16,6 +16,7 @@ from cloaca.cli.exits import COMPLETED, FAILED
 from cloaca.cli.interrupts import Asked
 from cloaca.cli.loading import load_all
 from cloaca.cli.metrics import metrics_options, served
+from cloaca.cli.targets import targets_argument
 from cloaca.cli.wording import counted
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
@@ -33,7 +34,7 @@ Examples:
 
 
 @click.command(short_help="Run what other processes start, until SIGTERM.", epilog=_EXAMPLE)
-@click.argument("targets", metavar="FILE_OR_MODULE...", nargs=-1, required=True)
+@targets_argument
 @database_option
 @click.option(
     "--concurrency", metavar="N", type=click.IntRange(min=1), help="How many sync bodies run at once (4)."

@@ -17,6 +17,7 @@ from cloaca.authoring.workflow_param import Param
 from cloaca.cli.columns import aligned
 from cloaca.cli.loading import load
 from cloaca.cli.output import kept_stdout
+from cloaca.cli.targets import target_argument
 from cloaca.cli.wording import shortened, value_text
 from cloaca.model.retry import RetryPolicy
 
@@ -31,7 +32,6 @@ Examples:
   cloaca workflows show shop.flows nightly --json
 """
 
-_target = click.argument("target", metavar="FILE_OR_MODULE")
 _as_object = click.option("--json", "as_object", is_flag=True, help="Print JSON.")
 
 
@@ -41,7 +41,7 @@ def workflows() -> None:
 
 
 @workflows.command("list", short_help="List the workflows.", epilog=_EXAMPLE_OF_LIST)
-@_target
+@target_argument
 @_as_object
 def list_workflows(target: str, *, as_object: bool) -> None:
     """List the workflows that FILE_OR_MODULE registers.
@@ -54,7 +54,7 @@ def list_workflows(target: str, *, as_object: bool) -> None:
 
 
 @workflows.command(short_help="Show a workflow: tasks, order, options, inputs.", epilog=_EXAMPLE_OF_SHOW)
-@_target
+@target_argument
 @click.argument("workflow", required=False)
 @_as_object
 def show(target: str, workflow: str | None, *, as_object: bool) -> None:

@@ -145,7 +145,8 @@ def of_waiting(rows: Iterable[WaitingRow], *, now: float, command: Command = typ
         if now - row.oldest_at < PATIENCE_SECONDS:
             continue
         age = _age(now - row.oldest_at)
-        text = f"{_executions(row.executions)} of workflow {row.workflow!r} wait, the oldest was started {age} ago"
+        verb = "waits" if row.executions == 1 else "wait"
+        text = f"{_executions(row.executions)} of workflow {row.workflow!r} {verb}, the oldest was started {age} ago"
         if row.runs:
             yield Finding(
                 "executions",
