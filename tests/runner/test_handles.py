@@ -1,5 +1,7 @@
 import asyncio
+import sys
 import threading
+from types import ModuleType
 
 import pytest
 
@@ -43,6 +45,17 @@ def test_waiting_says_whether_it_has_ended(runner, gate):
     gate.set()
     assert handle.wait(SOON) is True
     assert handle.wait() is True
+
+
+def test_one_may_wait_while_another_thread_imports_asyncio(runner, gate, monkeypatch):
+    handle = runner.start("gated")
+    with monkeypatch.context() as patch:
+        patch.setitem(
+            sys.modules, "asyncio", ModuleType("asyncio")
+        )  # as it is at the beginning of its import
+        assert handle.wait(0.01) is False
+    gate.set()
+    assert handle.wait(SOON) is True
 
 
 def test_a_wait_that_is_over_raises_and_the_execution_goes_on(runner, gate):

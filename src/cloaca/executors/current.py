@@ -112,11 +112,12 @@ def raise_if_cancelled() -> None:
 
 def is_on_event_loop() -> bool:
     """Whether waiting in this thread would block an event loop."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
+    # Another thread may be importing it at this moment: what it has not come to is not there.
+    get_running_loop = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
+    if get_running_loop is None:
         return False
     try:
-        asyncio.get_running_loop()
+        get_running_loop()
     except RuntimeError:
         return False
     return True
