@@ -81,9 +81,15 @@ class Scenario(NamedTuple):
 def make_scenario(random, ran, *, deadly=True):
     """``ran`` is called with (execution id, task, attempt, fence) as a body begins."""
     plans = [make_plan(random, number, ran) for number in range(random.randint(1, 2))]
-    runs = [make_run(random, number, plans, deadly=deadly) for number in range(random.randint(1, 5))]
+    runs = [
+        make_run(random, number, plans, deadly=deadly)
+        for number in range(random.randint(1, random.choice([5, 5, 10])))
+    ]
     settings = EngineSettings(
-        window=random.choice([1, 2, 10_000, 10_000]), task_timeout_seconds=4.0, crash_limit=CRASH_LIMIT
+        window=random.choice([1, 2, 10_000, 10_000]),
+        task_timeout_seconds=4.0,
+        crash_limit=CRASH_LIMIT,
+        held_per_slot=random.choice([1, 2]),
     )
     return Scenario(plans, runs, settings, random.randint(1, 4))
 

@@ -65,3 +65,46 @@ def test_an_executor_made_while_the_others_are_held_is_held_too():
 
 def job_of(flow):
     return Job("e", flow.name, 0, 1, 1, flow.bound[0], View.initial({}), 1.0)
+
+
+def test_what_waits_for_a_slot_is_given_to_a_runner_that_joins(bench):
+    ran = []
+    flow = workflow("w", {"a": lambda context: ran.append("a"), "b": lambda context: ran.append("b")}, b="a")
+    alone = bench.hand(slots=2)
+    started = [alone.start(flow) for _ in range(12)]
+    running = [alone.begin(), alone.begin()]
+    other = bench.hand(slots=2)
+    other.core.plan_of(flow)
+    bench.clock.move(2)
+    for _ in range(4):
+        alone.turn()
+    assert list(alone.core.live) == started[:6]
+    assert {bench.execution(id).owner for id in started[6:]} == {None}
+    bench.clock.move(2)
+    other.turn()
+    assert list(other.core.live) == started[6:10]
+    for job in running:
+        alone.end(job)
+    for _ in range(12):
+        for hand in (alone, other):
+            hand.run()
+            bench.clock.move(2)
+            hand.turn()
+    assert {bench.execution(id).status for id in started} == {"Completed"}
+    assert sorted(ran) == ["a"] * 12 + ["b"] * 12
+
+
+def test_an_execution_of_which_something_runs_is_kept(bench):
+    alone = bench.hand(slots=1)
+    wide = [alone.start(workflow("w", {"a": print, "b": print})) for _ in range(4)]
+    body = alone.begin()
+    bench.hand()
+    bench.clock.move(2)
+    for _ in range(4):
+        alone.turn()
+    assert body.execution_id == wide[0]
+    assert list(alone.core.live) == wide[:3]
+    assert alone.begin() is None
+    alone.end(body)
+    alone.run()
+    assert [bench.execution(id).status for id in wide[:3]] == ["Completed"] * 3

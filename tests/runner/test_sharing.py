@@ -148,3 +148,19 @@ def test_a_runner_needs_at_most_three_connections(postgres_url, postgres_databas
         assert not in_threads(20, work)
         count()
     assert 1 <= max(most) <= 3
+
+
+def test_a_runner_that_joins_runs_what_waits_for_the_slots_of_another(make_runner):
+    together, met = threading.Barrier(2), threading.Event()
+
+    def body(context):
+        if not met.is_set():
+            together.wait(SOON)
+            met.set()
+
+    workflow_of("gated", body, id="gated")
+    alone = make_runner(max_concurrent_tasks=1)
+    handles = alone.start_many("gated", [{"n": n} for n in range(10)])
+    make_runner(max_concurrent_tasks=1)
+    assert {handle.result(SOON).status for handle in handles} == {"Completed"}
+    assert met.is_set()

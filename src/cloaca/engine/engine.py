@@ -36,6 +36,7 @@ from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.ownership import Ownership
 from cloaca.engine.plan import Plan
 from cloaca.engine.steering import Steering
+from cloaca.engine.surplus import Surplus
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
 from cloaca.engine.watchdog import Watchdog
@@ -78,7 +79,7 @@ class Engine:
         self.heartbeat = Heartbeat(core)
         self.ownership = Ownership(core, self.heartbeat, find_workflow, make_id)
         self.steering = Steering(core, self.ownership, self.suspects)
-        core.patrol_duties.append(self.steering.patrol)
+        core.patrol_duties += [self.steering.patrol, Surplus(core, self.ownership).patrol]
         make_committer = _committer_that_tells() if core.observer else Committer
         self.committer = make_committer(core, self.ownership, self.suspects, self.steering, pause)
         self._pause = pause
@@ -310,7 +311,10 @@ class Engine:
         core = self.core
         room = core.settings.window - len(core.live)
         if core.crowded:
-            room = min(room, 2 * core.executors.capacity - core.executors.load - len(turn.ready))
+            room = min(
+                room,
+                core.settings.held_per_slot * core.executors.capacity - core.executors.load - len(turn.ready),
+            )
         return max(0, room)
 
     def _start_row(

@@ -152,6 +152,14 @@ class Executors:
         """Remove and return the waiting jobs of an execution; running ones continue."""
         return [job for executor in self._all for job in executor.slots.take_back(execution_id)]
 
+    def take_surplus(self, keep_per_slot: int, *, limit: int) -> dict[str, list[Job]]:
+        """Remove and return the waiting jobs of executions beyond those that are kept; ``limit`` for each kind of body."""
+        surplus: dict[str, list[Job]] = {}
+        for executor in self._all:
+            for execution, jobs in executor.slots.take_surplus(keep_per_slot, limit=limit).items():
+                surplus.setdefault(execution, []).extend(jobs)
+        return surplus
+
     def drain(self) -> None:
         """Forget all waiting jobs, and start nothing more."""
         self._held = True

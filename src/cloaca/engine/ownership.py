@@ -127,13 +127,10 @@ class Ownership:
     @property
     def _most_claimed(self) -> int:
         """How many executions to hold that other runners could run too: few, if there are other runners."""
-        capacity = self._core.executors.capacity
-        return min(
-            self._core.settings.window,
-            2 * capacity * self._claim_size.factor
-            if self._core.crowded
-            else max(2 * capacity, CLAIMED_ALONE),
-        )
+        settings = self._core.settings
+        few = settings.held_per_slot * self._core.executors.capacity
+        most = few * self._claim_size.factor if self._core.crowded else max(few, CLAIMED_ALONE)
+        return min(settings.window, most)
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:
@@ -326,6 +323,7 @@ class Ownership:
         strays = [execution.id for execution in owned if execution.id not in live]
         if strays:
             store.release(runner, strays, now=self._core.clock.now())
+            store.announce(work=self._core.crowded)
         self._has_strays = len(owned) == len(live) + RELEASED_AT_ONCE
 
 

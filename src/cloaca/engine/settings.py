@@ -12,6 +12,8 @@ class EngineSettings(NamedTuple):
     """What a runner's configuration means for the engine; times are in seconds."""
 
     window: int = 10_000
+    held_per_slot: int = 2
+    """How many executions to hold for each slot if other runners could run them too."""
     task_timeout_seconds: float = 300.0
     workflow_timeout_seconds: float | None = None
     retry_attempts: int = 0

@@ -55,6 +55,15 @@ class FairQueue:
         self._rotation.remove(execution)
         return list(waiting)
 
+    def cut(self, keep: int, *, limit: int) -> dict[str, list[Job]]:
+        """Remove and return the jobs of at most ``limit`` executions, by execution, of those whose turn is after ``keep`` others."""
+        cut: dict[str, list[Job]] = {}
+        while len(self._rotation) > keep and len(cut) < limit:
+            execution = self._rotation.pop()
+            cut[execution] = list(self._jobs.pop(execution))
+            self._size -= len(cut[execution])
+        return cut
+
     def drain(self) -> list[Job]:
         """Remove and return all jobs."""
         jobs = [job for waiting in self._jobs.values() for job in waiting]

@@ -131,6 +131,11 @@ class Slots:
         with self._lock:
             return self._queue.drop(execution)
 
+    def take_surplus(self, keep_per_slot: int, *, limit: int) -> dict[str, list[Job]]:
+        """Remove and return the waiting jobs of up to ``limit`` executions beyond those that are kept, by execution."""
+        with self._lock:
+            return self._queue.cut(keep_per_slot * self.capacity, limit=limit)
+
     def drop(self, execution: str, why: Interruption = lease_lost) -> list[Job]:
         """Forget waiting jobs of an execution that this runner has lost; interrupt and return its running ones."""
         with self._lock:
