@@ -37,7 +37,7 @@ def test_ids_names_and_tasks_complete_from_the_database(shell, ended):
 
 
 def test_an_old_id_completes_too(shell, ended, monkeypatch):
-    monkeypatch.setattr("cloaca.cli.completing.MOST", 1)
+    monkeypatch.setattr("cloaca.cli.completion_values.MOST", 1)
     assert completed(shell, "show", ended[0]) == [ended[0]]
 
 

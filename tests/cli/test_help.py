@@ -67,7 +67,7 @@ def test_the_list_of_commands_loads_none_of_them():
     assert set(loaded) <= {
         "cloaca.cli",
         "cloaca.cli.main",
-        "cloaca.cli.exits",
+        "cloaca.cli.exit_codes",
         "cloaca.cli.interrupts",
         "cloaca.cli.output",
     }

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cloaca.cli.formatting import duration_text
 from cloaca.cli.progress import changes, foremost, summary
-from cloaca.cli.wording import duration_text
 from cloaca.insights import AttemptRecord, TaskRecord
 from cloaca.model.execution import Failure
 from cloaca.model.states import TaskStatus

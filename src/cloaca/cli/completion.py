@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 
 _EXAMPLE = """--context '{"limit": 10}'"""
 _AROUND = 40

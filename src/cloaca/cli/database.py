@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 
 import click
 
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 from cloaca.runner.client import Client
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cloaca.cli.asked import confirm
+from cloaca.cli.confirmation import confirm
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
 from cloaca.cli.ids import resolved

@@ -7,14 +7,14 @@ from dataclasses import asdict
 
 import click
 
-from cloaca.cli.columns import print_table
-from cloaca.cli.completing import complete_ids
+from cloaca.cli.completion_values import complete_ids
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
-from cloaca.cli.exits import COMPLETED, FAILED
+from cloaca.cli.exit_codes import COMPLETED, FAILED
+from cloaca.cli.formatting import shortened
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import json_option
-from cloaca.cli.wording import shortened
+from cloaca.cli.plain_tables import print_table
 from cloaca.insights.difference import Difference
 
 _EXAMPLE = """\b

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Protocol, TextIO
 
-from cloaca.cli.lines import Lines
 from cloaca.cli.output import is_live_terminal
+from cloaca.cli.plain_progress import Lines
 from cloaca.cli.streams import WholeLines, standing_in
 from cloaca.insights import ExecutionRecord
 
@@ -34,9 +34,9 @@ def display_on(stream: TextIO) -> Iterator[Display]:
         with standing_in(WholeLines):
             yield Lines(stream)
         return
-    from cloaca.cli.live import Live  # noqa: PLC0415 - rich is loaded where it is used
-    from cloaca.cli.printed import above  # noqa: PLC0415 - as above
-    from cloaca.cli.tables import console_on  # noqa: PLC0415 - as above
+    from cloaca.cli.live_progress import Live  # noqa: PLC0415 - rich is loaded where it is used
+    from cloaca.cli.print_above import above  # noqa: PLC0415 - as above
+    from cloaca.cli.rich_tables import console_on  # noqa: PLC0415 - as above
 
     console = console_on(stream)
     with above(console) as printed:

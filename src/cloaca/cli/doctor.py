@@ -13,10 +13,10 @@ import click
 
 from cloaca.cli.database import check_exists, check_kept, command_for, database_option
 from cloaca.cli.documents import print_document
-from cloaca.cli.exits import COMPLETED, FAILED, Refused
+from cloaca.cli.exit_codes import COMPLETED, FAILED, Refused
+from cloaca.cli.formatting import printable
 from cloaca.cli.options import json_option
 from cloaca.cli.output import is_live_terminal
-from cloaca.cli.wording import printable
 from cloaca.errors import CloacaException
 from cloaca.insights.findings import Finding, Grade
 from cloaca.insights.health import Examination

@@ -10,9 +10,9 @@ import click
 
 from cloaca.cli.database import asking, command_for, database_option
 from cloaca.cli.documents import print_document
+from cloaca.cli.formatting import printable
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import execution_argument, json_option
-from cloaca.cli.wording import printable
 
 _EXAMPLE = """\b
 Example:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cloaca.cli.places import user_frame
-from cloaca.cli.wording import printable, shortened
+from cloaca.cli.formatting import printable, shortened
+from cloaca.cli.tracebacks import user_frame
 from cloaca.insights import ExecutionRecord, TaskRecord
 from cloaca.model.execution import Failure
 from cloaca.model.states import TaskStatus

@@ -9,9 +9,9 @@ from dataclasses import replace
 import click
 
 from cloaca.cli.display import Display
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
+from cloaca.cli.formatting import printable
 from cloaca.cli.progress import Tasks
-from cloaca.cli.wording import printable
 from cloaca.errors import DatabaseError
 from cloaca.insights import FOR_CAPACITY, FOR_RESUME, ExecutionRecord
 from cloaca.insights.reasons import ReasonKind

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from cloaca.authoring.names import shown
-from cloaca.cli.completing import complete_tasks
+from cloaca.cli.completion_values import complete_tasks
 from cloaca.cli.database import asking, command_for, database_option
 from cloaca.cli.documents import print_document, summary_document
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import execution_argument, json_option
 from cloaca.cli.watch import watch

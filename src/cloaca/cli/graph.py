@@ -9,7 +9,7 @@ import click
 from cloaca.authoring import registry
 from cloaca.authoring.names import shown
 from cloaca.authoring.workflow import Workflow
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 from cloaca.cli.loading import load
 from cloaca.cli.output import kept_stdout
 from cloaca.cli.targets import target_argument

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import click
 
-from cloaca.cli.columns import print_table
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document, time_text
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import execution_argument, json_option
+from cloaca.cli.plain_tables import print_table
 
 _EXAMPLE = """\b
 Example:

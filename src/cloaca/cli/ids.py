@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cloaca.authoring.names import shown
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 from cloaca.clock import id_bounds
 from cloaca.runner.executions import Executions
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from cloaca.cli.exits import INTERRUPTED
+from cloaca.cli.exit_codes import INTERRUPTED
 
 
 @contextmanager

@@ -6,13 +6,13 @@ import sys
 
 import click
 
-from cloaca.cli.columns import print_table
-from cloaca.cli.completing import complete_ids, complete_workflows
+from cloaca.cli.completion_values import complete_ids, complete_workflows
 from cloaca.cli.database import asking, command_for, database_option
 from cloaca.cli.documents import print_document, summary_document
+from cloaca.cli.formatting import duration_text, moment_text
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import json_option
-from cloaca.cli.wording import duration_text, moment_text
+from cloaca.cli.plain_tables import print_table
 from cloaca.insights import ExecutionSummary
 from cloaca.model.states import Status
 

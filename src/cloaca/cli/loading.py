@@ -16,7 +16,7 @@ import cloaca
 from cloaca.authoring import registry
 from cloaca.authoring.names import listed, nearest, shown
 from cloaca.authoring.workflow import Workflow
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 
 _OURS = (os.path.dirname(cloaca.__file__) + os.sep, os.path.dirname(importlib.__file__) + os.sep)
 _LONGEST = 300

@@ -11,7 +11,7 @@ import click
 
 from cloaca.authoring.names import nearest, shown
 from cloaca.cli import interrupts
-from cloaca.cli.exits import REFUSED, Refused
+from cloaca.cli.exit_codes import REFUSED, Refused
 from cloaca.cli.output import prepare_streams
 from cloaca.errors import CloacaException
 

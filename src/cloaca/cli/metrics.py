@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 from cloaca.runner.telemetry import missing_extra
 
 logger = logging.getLogger("cloaca.worker")

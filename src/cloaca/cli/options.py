@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cloaca.cli.completing import complete_ids
+from cloaca.cli.completion_values import complete_ids
 
 json_option = click.option("--json", "as_object", is_flag=True, help="Print one JSON document.")
 

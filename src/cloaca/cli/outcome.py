@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from cloaca.cli.failures import failure_lines
-from cloaca.cli.wording import duration_text, printable
+from cloaca.cli.formatting import duration_text, printable
 from cloaca.insights import ExecutionRecord
 from cloaca.model.states import Status
 
@@ -15,7 +15,7 @@ _MOST_CONFLICTS = 5
 
 def print_outcome(record: ExecutionRecord, stream: TextIO, *, next_commands: list[tuple[str, str]]) -> None:
     """Print the status, the context, and where it failed the failures and what can be typed next."""
-    from cloaca.cli.tables import console_on, context_table  # noqa: PLC0415 - rich, where it is used
+    from cloaca.cli.rich_tables import console_on, context_table  # noqa: PLC0415 - rich, where it is used
 
     console = console_on(stream)
     stream.write(f"\n{_headline(record)}\n")

@@ -10,12 +10,12 @@ import click
 
 from cloaca.cli.database import check_exists, check_kept, check_tables, database_option
 from cloaca.cli.documents import print_document
-from cloaca.cli.exits import COMPLETED, REFUSED
+from cloaca.cli.exit_codes import COMPLETED, REFUSED
+from cloaca.cli.formatting import counted, printable
 from cloaca.cli.loading import load_all
 from cloaca.cli.options import json_option
 from cloaca.cli.output import kept_stdout
 from cloaca.cli.targets import targets_argument
-from cloaca.cli.wording import counted, printable
 from cloaca.insights.service import Insights
 from cloaca.insights.upgrade import TaskPlan, UpgradePlan, WorkflowPlan
 from cloaca.runner.stores import store_of

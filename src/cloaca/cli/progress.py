@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cloaca.cli.wording import counted, duration_text, shortened
+from cloaca.cli.formatting import counted, duration_text, shortened
 from cloaca.insights import AttemptRecord, TaskRecord
 from cloaca.model.states import TaskStatus
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 import click
 
 from cloaca.authoring.names import shown
-from cloaca.cli.asked import confirm
+from cloaca.cli.confirmation import confirm
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
+from cloaca.cli.formatting import counted
 from cloaca.cli.options import json_option, yes_option
-from cloaca.cli.wording import counted
 
 _EXAMPLE = """\b
 Examples:

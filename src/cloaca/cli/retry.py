@@ -7,7 +7,7 @@ import click
 from cloaca.cli.database import asking, command_for, database_option
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import execution_argument, json_option
-from cloaca.cli.steered import print_steered
+from cloaca.cli.steering_output import print_steered
 
 _EXAMPLE = """\b
 Example:

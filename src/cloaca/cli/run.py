@@ -25,7 +25,7 @@ from cloaca.cli.database import (
 )
 from cloaca.cli.display import Display, display_on
 from cloaca.cli.documents import execution_document, print_document
-from cloaca.cli.exits import COMPLETED, FAILED, Refused
+from cloaca.cli.exit_codes import COMPLETED, FAILED, Refused
 from cloaca.cli.following import check_goes_on_here, follow
 from cloaca.cli.ids import resolved
 from cloaca.cli.loading import Loaded, load

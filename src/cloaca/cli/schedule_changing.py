@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from cloaca.cli.asked import confirm
-from cloaca.cli.completing import complete_workflows
+from cloaca.cli.completion_values import complete_workflows
+from cloaca.cli.confirmation import confirm
 from cloaca.cli.context import read_context
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document

@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 from cloaca.authoring.names import shown
-from cloaca.cli.completing import complete_schedules
+from cloaca.cli.completion_values import complete_schedules
 from cloaca.cli.database import command_for
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
+from cloaca.cli.formatting import moment_text
 from cloaca.cli.ids import FEWEST
-from cloaca.cli.wording import moment_text
 from cloaca.errors import ScheduleError
 from cloaca.model.catchup import CatchUp
 from cloaca.runner.schedules import Schedules

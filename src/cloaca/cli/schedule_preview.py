@@ -11,8 +11,8 @@ from itertools import islice
 import click
 
 from cloaca.cli.documents import time_text
-from cloaca.cli.exits import Refused
-from cloaca.cli.wording import counted, printable
+from cloaca.cli.exit_codes import Refused
+from cloaca.cli.formatting import counted, printable
 from cloaca.model.cron import SECOND, Cron
 
 MOST = 10_000

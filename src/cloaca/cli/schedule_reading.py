@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from cloaca.cli.columns import print_pairs, print_table
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
+from cloaca.cli.formatting import value_text
 from cloaca.cli.ids import is_id
 from cloaca.cli.options import json_option
+from cloaca.cli.plain_tables import print_pairs, print_table
 from cloaca.cli.schedule_documents import schedule_document, schedule_fire_document
 from cloaca.cli.schedule_options import (
     found_schedule,
@@ -21,7 +22,6 @@ from cloaca.cli.schedule_options import (
     schedule_argument,
     switch_cell,
 )
-from cloaca.cli.wording import value_text
 
 _EXAMPLE_OF_LIST = """\b
 Example:

@@ -7,8 +7,8 @@ import sys
 import click
 
 from cloaca.cli.database import asking, database_option
-from cloaca.cli.described import print_execution
 from cloaca.cli.documents import execution_document, print_document
+from cloaca.cli.execution_text import print_execution
 from cloaca.cli.following import owner_trouble
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import execution_argument, json_option

@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from cloaca.authoring.names import listed, nearest, shown
-from cloaca.cli.columns import print_pairs, print_table
-from cloaca.cli.completing import complete_triggers
+from cloaca.cli.completion_values import complete_triggers
 from cloaca.cli.database import asking, database_option
 from cloaca.cli.documents import print_document
-from cloaca.cli.exits import Refused
+from cloaca.cli.exit_codes import Refused
 from cloaca.cli.options import json_option
+from cloaca.cli.plain_tables import print_pairs, print_table
 from cloaca.cli.schedule_documents import trigger_document, trigger_fire_document
 from cloaca.cli.schedule_options import MOST, limit_option, moment_cell, offset_option, switch_cell
 from cloaca.runner.client import Client

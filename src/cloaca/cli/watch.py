@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 import click
 
 from cloaca.cli.database import asking, database_option, without_password
-from cloaca.cli.described import next_commands
 from cloaca.cli.display import display_on
 from cloaca.cli.documents import execution_document, print_document
-from cloaca.cli.exits import COMPLETED, FAILED
+from cloaca.cli.execution_text import next_commands
+from cloaca.cli.exit_codes import COMPLETED, FAILED
 from cloaca.cli.following import follow
 from cloaca.cli.ids import resolved
 from cloaca.cli.options import execution_argument, json_option

@@ -12,12 +12,12 @@ import click
 
 from cloaca.authoring.names import listed
 from cloaca.cli.database import check_kept, database_option, without_password
-from cloaca.cli.exits import COMPLETED, FAILED
+from cloaca.cli.exit_codes import COMPLETED, FAILED
+from cloaca.cli.formatting import counted
 from cloaca.cli.interrupts import Asked
 from cloaca.cli.loading import load_all
 from cloaca.cli.metrics import metrics_options, served
 from cloaca.cli.targets import targets_argument
-from cloaca.cli.wording import counted
 from cloaca.runner.config import DefaultRunnerConfig
 from cloaca.runner.runner import DefaultRunner
 

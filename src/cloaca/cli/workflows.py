@@ -14,11 +14,11 @@ from cloaca.authoring import registry
 from cloaca.authoring.task import AnyTask
 from cloaca.authoring.workflow import Workflow
 from cloaca.authoring.workflow_param import Param
-from cloaca.cli.columns import aligned
+from cloaca.cli.formatting import shortened, value_text
 from cloaca.cli.loading import load
 from cloaca.cli.output import kept_stdout
+from cloaca.cli.plain_tables import aligned
 from cloaca.cli.targets import target_argument
-from cloaca.cli.wording import shortened, value_text
 from cloaca.model.retry import RetryPolicy
 
 _EXAMPLE_OF_LIST = """\b

@@ -1,4 +1,4 @@
-"""An execution described for people: how it stands, its tasks, its context, its failures, and what to type next."""
+"""An execution as text: its status, tasks, context and failures, and what to type next."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TextIO
 
-from cloaca.cli.columns import print_pairs, print_table
 from cloaca.cli.database import command_for
 from cloaca.cli.failures import failed_tasks, failure_lines
+from cloaca.cli.formatting import counted, duration_text, moment_text, shortened, value_text
 from cloaca.cli.outcome import conflict_lines
 from cloaca.cli.output import is_live_terminal
+from cloaca.cli.plain_tables import print_pairs, print_table
 from cloaca.cli.progress import duration, foremost, summary
-from cloaca.cli.wording import counted, duration_text, moment_text, shortened, value_text
 from cloaca.insights import ExecutionRecord, TaskRecord
 from cloaca.model.states import Status, TaskStatus
 

@@ -1,4 +1,4 @@
-"""How values, times and texts are written, on one line and harmless to a terminal."""
+"""Formatting values, times and texts on one line, safe to print on a terminal."""
 
 from __future__ import annotations
 

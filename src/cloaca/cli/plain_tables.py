@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
+from cloaca.cli.formatting import shortened
 from cloaca.cli.output import is_live_terminal
-from cloaca.cli.wording import shortened
 from cloaca.drawing.texts import columns
 
 Row = Sequence[str]
@@ -22,7 +22,7 @@ def print_table(stream: TextIO, header: Row, rows: Sequence[Row], *, wraps: bool
             out, where otherwise it is cut.
     """
     if is_live_terminal(stream):
-        from cloaca.cli.tables import console_on, grid  # noqa: PLC0415 - rich is loaded where it is used
+        from cloaca.cli.rich_tables import console_on, grid  # noqa: PLC0415 - rich is loaded where it is used
 
         console = console_on(stream)
         table = grid(header, rows, width=console.width, wraps=wraps)

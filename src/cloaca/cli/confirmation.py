@@ -1,4 +1,4 @@
-"""Asking before something is removed."""
+"""Asking for confirmation before something is removed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from cloaca.cli.exits import FAILED, Refused
+from cloaca.cli.exit_codes import FAILED, Refused
 
 
 def confirm(what: str, *, yes: bool) -> None:

@@ -1,4 +1,4 @@
-"""Where a body failed: the line of the user's own code in a stored traceback."""
+"""The line of user code in a stored traceback at which a body failed."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import rich.live
 from rich.console import Console
 from rich.segment import SegmentLines
 
-from cloaca.cli.printed import Printed
-from cloaca.cli.tables import progress_view
+from cloaca.cli.print_above import Printed
+from cloaca.cli.rich_tables import progress_view
 from cloaca.insights import ExecutionRecord
 
 _MOST_TASKS = 20

@@ -1,4 +1,4 @@
-"""What a shell completes from the database: nothing where that cannot be read."""
+"""Shell completion of values from the database: empty if it cannot be read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from cloaca.cli.database import check_exists, check_kept
-from cloaca.cli.exits import Refused
-from cloaca.cli.wording import shortened
+from cloaca.cli.exit_codes import Refused
+from cloaca.cli.formatting import shortened
 from cloaca.clock import id_bounds
 from cloaca.errors import CloacaException
 from cloaca.insights import list_summaries, read_record

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TextIO
 
+from cloaca.cli.formatting import counted, printable
 from cloaca.cli.progress import Tasks, changes, completed_before
-from cloaca.cli.wording import counted, printable
 from cloaca.insights import FOR_CAPACITY, ExecutionRecord
 
 

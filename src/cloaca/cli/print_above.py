@@ -1,4 +1,4 @@
-"""What is printed while a live display is up: it goes above the display, in whole lines."""
+"""Printing above a live display, in whole lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands that steer print once it is done."""
+"""The output of the steering commands."""
 
 from __future__ import annotations
 

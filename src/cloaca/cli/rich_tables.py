@@ -1,4 +1,4 @@
-"""Tables of tasks, contexts and failures. Whoever imports this loads rich."""
+"""Tables of tasks, contexts and failures, drawn with rich."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from cloaca.cli.formatting import duration_text, printable, shortened, value_text
 from cloaca.cli.ids import is_id
 from cloaca.cli.progress import duration, foremost, summary
-from cloaca.cli.wording import duration_text, printable, shortened, value_text
 from cloaca.insights import ExecutionRecord, TaskRecord
 from cloaca.model.states import TaskStatus
 
