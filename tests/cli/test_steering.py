@@ -43,7 +43,7 @@ def test_a_fork_can_be_followed_to_its_end(shell, ended):
     with shell.runner():
         done = shell.done("fork", ended[1], "load", "--set", 'fail="again"', "--wait", status=1)
     assert "from task load" in done.stderr
-    assert "ValueError  again" in done.stdout
+    assert "task load failed in attempt 1: ValueError: again" in done.stdout
 
 
 @pytest.mark.parametrize(
