@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from cloaca.cli.places import user_frame
 
 import cloaca
+from cloaca.cli.tracebacks import user_frame
 from tests.world import workflow_of
 
 
