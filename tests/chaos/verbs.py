@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-WEIGHTS = {"cancel": 5, "pause": 6, "resume": 6, "retry": 8, "fork": 3, "delete": 2, "prune": 1}
+WEIGHTS = {"cancel": 5, "pause": 6, "resume": 6, "retry": 8, "fork": 2, "delete": 2, "prune": 1}
 SECONDS_BETWEEN = (0.1, 0.5)
 PART_BY_COMMAND = 0.15
 PART_KILLED = 0.03
