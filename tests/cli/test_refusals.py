@@ -7,6 +7,8 @@ import os
 
 import pytest
 
+from tests.cli.conftest import rest_of
+
 TWO = """
 import cloaca
 for name in ("nightly", "weekly"):
@@ -66,6 +68,25 @@ def test_a_workflow_or_execution_of_a_hostile_name_is_not_there(folder, name):
     assert "is not in etl.py: it registers 'etl'" in said[0]
     assert any(part in said[1] for part in ("is not in sqlite:///", "--resume is ", "is too short"))
     assert all(line.isprintable() and len(line) < 500 for text in said for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "etl.py:\x1b\u202e"],
+        ["run", "etl.py", "--context", '{"a": \x1b\u202e'],
+        ["run", "etl.py", "--context", "@given.json"],
+        ["worker", "etl.py", "--metrics-address", "\x1b\u202e"],
+        ["fork", "0" * 36, "a", "--set", "\x1b\u202e=x"],
+        ["schedule", "preview", "@daily", "--from", "\x1b\u202e"],
+    ],
+)
+def test_what_was_typed_or_read_cannot_steer_the_terminal_it_is_refused_on(folder, arguments):
+    folder.write("given.json", '{"a": \x1b\u202e')
+    with folder.terminal(*arguments) as child:
+        said = rest_of(child)
+    assert "Error: " in said
+    assert all(line.isprintable() for line in said.splitlines())
 
 
 def test_a_module_that_raises_shows_its_own_traceback_only(folder):

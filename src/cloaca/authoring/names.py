@@ -18,6 +18,7 @@ __all__ = [
     "checked_name",
     "checked_task_id",
     "checked_text",
+    "escaped",
     "hidden_in",
     "is_str",
     "listed",
@@ -50,6 +51,15 @@ def hidden_in(text: str) -> str:
     """The first character that is invisible or cannot be stored, or an empty string."""
     found = HIDDEN.search(text)
     return found[0] if found else ""
+
+
+def escaped(text: str) -> str:
+    r"""The text with what cannot be seen, and what a terminal might obey, as escapes.
+
+    >>> print(escaped("one\n\x1b[2Jtwo"))
+    one\n\x1b[2Jtwo
+    """
+    return HIDDEN.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def listed(names: Iterable[str], *, most: int = 5) -> str:

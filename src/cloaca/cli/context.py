@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from cloaca.authoring.names import HIDDEN
 from cloaca.cli.exit_codes import Refused
 
 _EXAMPLE = """--context '{"limit": 10}'"""
@@ -73,5 +74,6 @@ def _pointed_at(error: json.JSONDecodeError) -> str:
     column = error.colno - 1
     line = (error.doc.splitlines() or [""])[error.lineno - 1 :]
     begin = max(0, column - _AROUND)
-    shown = (line[0] if line else "")[begin : column + _AROUND].replace("\t", " ")
+    # Each character keeps its column.
+    shown = HIDDEN.sub("\ufffd", (line[0] if line else "")[begin : column + _AROUND].replace("\t", " "))
     return f"  {shown}\n  {' ' * (column - begin)}^"

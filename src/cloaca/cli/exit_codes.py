@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from cloaca.authoring.names import escaped
+
 COMPLETED = 0
 FAILED = 1
 REFUSED = 2
@@ -21,4 +23,6 @@ class Refused(click.ClickException):
 
     def show(self, file: object = None) -> None:  # noqa: ARG002 - click's signature
         """Write it to stderr."""
-        click.echo(f"{self.above}Error: {self.format_message()}", err=True)
+        # It may repeat what was typed, or read from a file.
+        message = "\n".join(map(escaped, self.format_message().split("\n")))
+        click.echo(f"{self.above}Error: {message}", err=True)

@@ -6,18 +6,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cloaca.authoring.names import HIDDEN
+from cloaca.authoring.names import escaped
 
 _MOST = 500
 
 
 def printable(text: str) -> str:
-    r"""The text on one line, what a terminal might obey as escapes.
-
-    >>> print(printable("one\n\x1b[2Jtwo"))
-    one\n\x1b[2Jtwo
-    """
-    return HIDDEN.sub(lambda found: repr(found[0])[1:-1], text)
+    """The text on one line, harmless to a terminal."""
+    return escaped(text)
 
 
 def shortened(text: str, *, most: int = _MOST) -> str:
