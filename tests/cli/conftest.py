@@ -144,3 +144,13 @@ def folder(tmp_path: Path) -> Folder:
     made = Folder(tmp_path)
     made.write("etl.py", ETL)
     return made
+
+
+def read_until(stream, text):
+    """What a process prints until it has printed this."""
+    read = ""
+    while text not in read:
+        line = stream.readline()
+        assert line, f"ended without {text!r} after {read}"
+        read += line
+    return read

@@ -6,12 +6,12 @@ import json
 import signal
 import time
 
-from tests.cli.conftest import ETL, rest_of, resume_command
+from tests.cli.conftest import ETL, read_until, rest_of, resume_command
 
 
 def test_an_interrupted_execution_goes_on_where_it_was(folder):
     with folder.begun("run", "etl.py", "--context", folder.gate()) as process:
-        _read_until(process.stdout, "task transform started")
+        read_until(process.stdout, "task transform started")
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         shown = process.stderr.read()
@@ -20,7 +20,7 @@ def test_an_interrupted_execution_goes_on_where_it_was(folder):
     command = resume_command(shown)
     assert command[:5] == ["run", "etl.py", "etl", "--db", "sqlite:///cloaca.db"]
     with folder.begun(*command) as process:
-        beginning = _read_until(process.stdout, "transform runs")
+        beginning = read_until(process.stdout, "transform runs")
         folder.open_gate()
         shown = beginning + process.stdout.read()
         assert process.wait() == 0
@@ -32,7 +32,7 @@ def test_an_interrupted_execution_goes_on_where_it_was(folder):
 
 def test_json_of_an_interrupted_execution_is_nothing(folder):
     with folder.begun("run", "etl.py", "--json", "--context", folder.gate()) as process:
-        _read_until(process.stderr, "task transform started")
+        read_until(process.stderr, "task transform started")
         process.send_signal(signal.SIGINT)
         assert "go on with:" in process.stderr.read()
         assert process.stdout.read() == ""
@@ -41,9 +41,9 @@ def test_json_of_an_interrupted_execution_is_nothing(folder):
 
 def test_a_second_ctrl_c_ends_at_once(folder):
     with folder.begun("run", "etl.py", "--context", folder.gate()) as process:
-        _read_until(process.stdout, "task transform started")
+        read_until(process.stdout, "task transform started")
         process.send_signal(signal.SIGINT)
-        shown = _read_until(process.stderr, "cloaca run")
+        shown = read_until(process.stderr, "cloaca run")
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     folder.write("etl.py", ETL.replace('if "gate" in context', "if False"))
@@ -54,7 +54,7 @@ def test_ctrl_c_during_the_import_ends_without_a_traceback(folder):
     folder.write("slow.py", "print('importing', flush=True)\nopen('gate').read()\n")
     folder.gate()
     with folder.begun("run", "slow.py") as process:
-        _read_until(process.stdout, "importing")
+        read_until(process.stdout, "importing")
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
         assert process.stderr.read() == ""
@@ -62,7 +62,7 @@ def test_ctrl_c_during_the_import_ends_without_a_traceback(folder):
 
 def test_a_database_in_memory_has_nothing_to_go_on_with(folder):
     with folder.begun("run", "etl.py", "--db", ":memory:", "--context", folder.gate()) as process:
-        _read_until(process.stdout, "task transform started")
+        read_until(process.stdout, "task transform started")
         process.send_signal(signal.SIGINT)
         assert process.stderr.read() == "\nInterrupted. A database in memory keeps nothing.\n"
         assert process.wait() == 130
@@ -86,7 +86,7 @@ def test_on_a_terminal_ctrl_c_gives_the_cursor_back_and_prints_the_command(folde
 
 def test_an_execution_whose_process_was_killed_can_be_resumed(folder):
     with folder.begun("run", "etl.py", "--context", folder.gate()) as process:
-        beginning = _read_until(process.stdout, "task transform started")
+        beginning = read_until(process.stdout, "task transform started")
         process.kill()
     execution_id = beginning.partition("execution ")[2].split()[0]
     folder.write("etl.py", ETL.replace('if "gate" in context', "if False"))
@@ -97,7 +97,7 @@ def test_an_execution_whose_process_was_killed_can_be_resumed(folder):
 
 def test_an_execution_that_was_started_with_other_tasks_is_not_waited_for(folder):
     with folder.begun("run", "etl.py", "--context", folder.gate()) as process:
-        _read_until(process.stdout, "task transform started")
+        read_until(process.stdout, "task transform started")
         process.send_signal(signal.SIGINT)
         command = resume_command(process.stderr.read())
     folder.write("etl.py", ETL.replace("def load", "def unload"))
@@ -106,18 +106,9 @@ def test_an_execution_that_was_started_with_other_tasks_is_not_waited_for(folder
 
 def test_others_that_the_database_holds_do_not_keep_the_command_from_ending(folder):
     with folder.begun("run", "etl.py", "--context", folder.gate()) as process:
-        _read_until(process.stdout, "task transform started")
+        read_until(process.stdout, "task transform started")
         process.send_signal(signal.SIGINT)
         process.wait()
     began = time.monotonic()
     assert folder.run("run", "etl.py").returncode == 0
     assert time.monotonic() - began < 10
-
-
-def _read_until(stream, text):
-    read = ""
-    while text not in read:
-        line = stream.readline()
-        assert line, f"ended without {text!r} after {read}"
-        read += line
-    return read

@@ -10,7 +10,7 @@ import pytest
 import cloaca
 from cloaca.cli.interrupts import Asked
 from cloaca.cli.worker import _work
-from tests.cli.conftest import PATIENCE_SECONDS
+from tests.cli.conftest import PATIENCE_SECONDS, read_until
 
 SHOP = """
 import cloaca
@@ -44,15 +44,6 @@ def shop(folder):
     folder.write("shop.py", SHOP)
     os.mkfifo(folder.path / "gate")
     return folder
-
-
-def read_until(stream, text):
-    read = ""
-    while text not in read:
-        line = stream.readline()
-        assert line, f"ended without {text!r} after {read}"
-        read += line
-    return read
 
 
 def test_a_worker_runs_what_a_client_starts_and_drains_at_sigterm(shop, database_url):

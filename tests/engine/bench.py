@@ -44,6 +44,11 @@ def chain(*ids, **options):
     return workflow("chain", bodies, **dict(itertools.pairwise(reversed(ids))))
 
 
+def seconds_to_wait(engine):
+    """How long the engine would wait for a message now."""
+    return max(0.0, engine._due - engine.core.clock.monotonic())
+
+
 class Hand:
     """A runner; ``turn`` takes everything that waits unless it is told otherwise."""
 
@@ -110,7 +115,7 @@ class Hand:
             job = self.begin()
             if job is not None:
                 self.end(job)
-            elif self.engine._seconds_to_wait() > 0:
+            elif seconds_to_wait(self.engine) > 0:
                 return
             self.turn()
 

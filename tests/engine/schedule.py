@@ -2,6 +2,7 @@
 
 import contextlib
 
+from tests.engine.bench import seconds_to_wait
 from tests.engine.faults import AT_ANSWER, AT_BEGIN, AT_COMMIT, AT_READ
 from tests.engine.scenario import make_scenario
 from tests.engine.witness import Violation, Witness
@@ -168,7 +169,7 @@ def take_turns(world):
 def pass_time(world):
     if any(runner.executor.slots.available or runner.executor.slots._exclusive for runner in world.runners):
         return
-    waits = [runner.engine._seconds_to_wait() for runner in world.runners]
+    waits = [seconds_to_wait(runner.engine) for runner in world.runners]
     if world.runners and not waits:
         raise Violation(
             f"I6: nobody waits for anything, and this is not finished: {world.witness.unfinished()}"

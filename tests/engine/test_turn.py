@@ -4,7 +4,7 @@ from cloaca.executors.job import Outcome
 from cloaca.model.delta import Delta
 from cloaca.model.execution import Failure
 from cloaca.model.retry import RetryPolicy
-from tests.engine.bench import chain, workflow
+from tests.engine.bench import chain, seconds_to_wait, workflow
 
 
 def broken(context):
@@ -105,7 +105,7 @@ def test_a_body_that_never_ends_loses_its_slot_at_its_limit(bench):
     job = hand.begin()
     for _ in range(20):
         if bench.execution(execution).finished_at is None:
-            bench.clock.move(hand.engine._seconds_to_wait())
+            bench.clock.move(seconds_to_wait(hand.engine))
             hand.turn()
     assert bench.clock.monotonic() - job.started == 5.0
     assert hand.executor.slots.idle
@@ -146,7 +146,7 @@ def test_a_body_that_lasts_does_not_wake_the_engine_before_its_limit(bench):
     hand.begin()
     bench.clock.move(0.2)
     hand.turn()
-    assert 99 < hand.engine._seconds_to_wait() < 100
+    assert 99 < seconds_to_wait(hand.engine) < 100
 
 
 def test_a_wait_for_a_retry_survives_a_crash(bench):

@@ -11,7 +11,7 @@ from cloaca.engine.executors import Executors
 from cloaca.errors import DatabaseError
 from cloaca.model.values import encode, joined
 from cloaca.store.signals import CommitUnknown, StoreUnavailable
-from tests.engine.bench import SECONDS_BETWEEN_LOOKS, faulty_store
+from tests.engine.bench import SECONDS_BETWEEN_LOOKS, faulty_store, seconds_to_wait
 from tests.engine.faults import Crash, Faults
 from tests.engine.hands import HandClock, HandExecutor
 from tests.engine.scenario import POISON
@@ -71,7 +71,7 @@ class Runner:
 
     @property
     def has_news(self):
-        is_due = self.engine._seconds_to_wait() == 0
+        is_due = seconds_to_wait(self.engine) == 0
         return bool(self.engine.core.set_aside) or not self.inbox.empty() or is_due
 
     def messages(self, most):

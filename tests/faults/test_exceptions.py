@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.hostile import Unshowable
 from tests.world import SOON, workflow_of
 
 
@@ -47,11 +48,6 @@ class Attributeless(Exception):
     @property
     def __notes__(self):
         raise ValueError("no notes")
-
-
-class Unshowable:
-    def __repr__(self):
-        raise ValueError("no repr")
 
 
 Long = type("Long" * 50_000, (Exception,), {})

@@ -8,12 +8,8 @@ from unittest.mock import MagicMock
 import pytest
 
 import cloaca
+from tests.hostile import Unshowable
 from tests.world import SOON, workflow_of
-
-
-class Unshowable:
-    def __repr__(self):
-        raise ValueError("no repr")
 
 
 class Incomparable:

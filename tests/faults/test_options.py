@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 import cloaca
+from tests.hostile import Unshowable
 from tests.world import SOON, workflow_of
 
 
@@ -91,16 +92,6 @@ def test_an_option_of_a_task_that_resembles_none_lists_those_there_are(option):
     assert said.isprintable()
     assert len(said) < 1000
     assert "there are id, dependencies, " in said
-
-
-class Unshowable:
-    def __repr__(self):
-        raise ValueError("no repr")
-
-    def __eq__(self, other):
-        raise ValueError("no eq")
-
-    __hash__ = None
 
 
 @pytest.mark.parametrize("option", ["retry_attempts", "retry_delay_ms", "retry_backoff", "timeout_seconds"])

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 import cloaca
+from tests.hostile import Unshowable
 from tests.world import SOON, workflow_of
 
 
@@ -188,17 +189,6 @@ def test_a_context_of_a_hundred_thousand_keys_is_stored(runner):
     result = runner.execute("wide")
     assert len(result.final_context) == 100_000
     assert result["k99999"] == 99_999
-
-
-class Unshowable:
-    def __repr__(self):
-        raise ValueError("no repr")
-
-    def __eq__(self, other):
-        raise ValueError("no eq")
-
-    def __hash__(self):
-        raise ValueError("no hash")
 
 
 class Liar:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cloaca.insights.entries import HistoryKind, HistoryRecord
-from cloaca.insights.history import gaps, history_of, implied_status
+from cloaca.insights.history import history_of
 from cloaca.insights.reading import Stored, read_stored, tasks_of
 from cloaca.insights.tasks import SETTLED
+from cloaca.model.states import Status
+from cloaca.store.rows import ExecutionRow
+from cloaca.store.steering import EventRow
 from cloaca.store.store import Store
 
 DECIDING = {HistoryKind.KEPT, HistoryKind.ATTEMPT_COMPLETED, HistoryKind.ATTEMPT_FAILED, HistoryKind.SKIPPED}
@@ -50,3 +55,34 @@ def _check_tasks(stored: Stored, history: list[HistoryRecord]) -> None:
     for task in tasks_of(*stored).values():
         if task.status in SETTLED:
             assert STATUSES[told[task.id].kind] == task.status, (task, history)
+
+
+def gaps(row: ExecutionRow, events: Iterable[EventRow]) -> list[int]:
+    """The fences for which an event is missing: none, unless something was lost.
+
+    Executions that were steered or changed owners before the database recorded events have such gaps.
+    """
+    # The first claim has no event of its own and nothing else precedes it; a fork starts with its second fence.
+    first = 1 if row.started_at is None and row.forked_from is None else 2
+    found = {event.fence for event in events}
+    return [fence for fence in range(first, row.fence + 1) if fence not in found]
+
+
+def implied_status(history: Iterable[HistoryRecord]) -> Status:
+    """The status that follows from what has happened to an execution."""
+    status, is_begun = Status.PENDING, False
+    for record in history:
+        match record.kind:
+            case HistoryKind.CLAIMED:
+                status, is_begun = Status.RUNNING, True
+            case HistoryKind.PAUSED:
+                status = Status.PAUSED
+            case HistoryKind.RESUMED | HistoryKind.RETRIED:
+                status = Status.RUNNING if is_begun else Status.PENDING
+            case HistoryKind.CANCELLED:
+                status = Status.CANCELLED
+            case HistoryKind.ENDED:
+                status = Status(record.details["status"])
+            case _:
+                pass
+    return status

@@ -1,9 +1,9 @@
 """What a history tells, on both databases."""
 
 import cloaca
-from cloaca.insights.history import implied_status
 from cloaca.insights.service import Insights
 from tests.engine.bench import chain
+from tests.insights.agreement import implied_status
 from tests.world import SOON, workflow_of
 
 

@@ -5,9 +5,8 @@ import threading
 import pytest
 
 import cloaca
-from cloaca.insights.history import gaps
 from cloaca.store.steering import EventRow
-from tests.insights.agreement import check_history
+from tests.insights.agreement import check_history, gaps
 from tests.world import SOON
 
 

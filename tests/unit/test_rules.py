@@ -7,6 +7,7 @@ import pickle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hostile import Unshowable
 
 import cloaca
 from cloaca.authoring import registry
@@ -368,16 +369,6 @@ def test_handled_failures_are_those_that_a_rule_asks_for():
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
-
-
-class Unshowable:
-    def __repr__(self):
-        raise ValueError("no repr")
-
-    def __eq__(self, other):
-        raise ValueError("no eq")
-
-    __hash__ = None
 
 
 @pytest.mark.parametrize(

@@ -213,9 +213,6 @@ class Engine:
             self.heartbeat.due,
         )
 
-    def _seconds_to_wait(self) -> float:
-        return max(0.0, self._due - self.core.clock.monotonic())
-
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def turn(self, messages: Iterable[Message]) -> None:

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cloaca.insights.attempts import entries_of_attempts
-from cloaca.insights.entries import Entry, HistoryKind, HistoryRecord, ended, first_claim, started, told
+from cloaca.insights.entries import Entry, HistoryRecord, ended, first_claim, started, told
 from cloaca.insights.reading import Stored, conflicts_of, view_so_far
 from cloaca.insights.records import moment_of
-from cloaca.model.states import EventKind, Status
+from cloaca.model.states import EventKind
 
 if TYPE_CHECKING:
-    from cloaca.store.rows import ExecutionRow
     from cloaca.store.steering import EventRow
 
 
@@ -58,34 +57,3 @@ def _eras(stored: Stored, events: Sequence[EventRow]) -> list[list[Entry]]:
     for era, entries in zip(eras, entries_of_attempts(stored, events, conflicts), strict=True):
         era.extend(entries)
     return eras
-
-
-def gaps(row: ExecutionRow, events: Iterable[EventRow]) -> list[int]:
-    """The fences for which an event is missing: none, unless something was lost.
-
-    Executions that were steered or changed owners before the database recorded events have such gaps.
-    """
-    # The first claim has no event of its own and nothing else precedes it; a fork starts with its second fence.
-    first = 1 if row.started_at is None and row.forked_from is None else 2
-    found = {event.fence for event in events}
-    return [fence for fence in range(first, row.fence + 1) if fence not in found]
-
-
-def implied_status(history: Iterable[HistoryRecord]) -> Status:
-    """The status that follows from what has happened to an execution."""
-    status, is_begun = Status.PENDING, False
-    for record in history:
-        match record.kind:
-            case HistoryKind.CLAIMED:
-                status, is_begun = Status.RUNNING, True
-            case HistoryKind.PAUSED:
-                status = Status.PAUSED
-            case HistoryKind.RESUMED | HistoryKind.RETRIED:
-                status = Status.RUNNING if is_begun else Status.PENDING
-            case HistoryKind.CANCELLED:
-                status = Status.CANCELLED
-            case HistoryKind.ENDED:
-                status = Status(record.details["status"])
-            case _:
-                pass
-    return status

@@ -111,11 +111,7 @@ class DefaultRunner(Starting, Schedules):
         self._observer = observer_of(self._config)
         self._engine = self._assemble(settings)
         core = self._engine.core
-        self._scheduling = Scheduling(
-            self._store, self._config, clock=core.clock, runner=lambda: core.runner,
-            started=lambda: self._inbox.put(WorkAnnounced()), spawn=self._spawn_poll,
-            observer=self._observer,
-        )  # fmt: skip
+        self._scheduling = self._make_scheduling()
         self._retention: Retention | None = None
         core.patrol_duties.append(self._patrol)
         super().__init__(
@@ -126,6 +122,22 @@ class DefaultRunner(Starting, Schedules):
             limit_of=self._workflows.limit_of,
             encoders=self._config.encoders,
         )
+        self._open()
+        logger.info("runner %s works on %s", core.runner, self._store.location)
+        logs.warn_of_no_bound(logger, self._config)
+        self._unsubscribe = registry.subscribe(self._registered)
+        _running.add(self)
+        self._detach = attach(self._observer, core)
+
+    def _make_scheduling(self) -> Scheduling:
+        core = self._engine.core
+        return Scheduling(
+            self._store, self._config, clock=core.clock, runner=lambda: core.runner,
+            started=lambda: self._inbox.put(WorkAnnounced()), spawn=self._spawn_poll,
+            observer=self._observer,
+        )  # fmt: skip
+
+    def _open(self) -> None:
         try:
             self._store.prepare()
             self._engine.start()
@@ -133,11 +145,6 @@ class DefaultRunner(Starting, Schedules):
         except BaseException:
             self._store.close()
             raise
-        logger.info("runner %s works on %s", core.runner, self._store.location)
-        logs.warn_of_no_bound(logger, self._config)
-        self._unsubscribe = registry.subscribe(self._registered)
-        _running.add(self)
-        self._detach = attach(self._observer, core)
 
     def _patrol(self) -> None:
         if self._retention is None and self._config.removes_old:

@@ -17,7 +17,7 @@ from cloaca.store.rows import Batch, Existing, StartRow, unowned
 TRIES = 5
 
 
-class Entering:
+class Starts:
     """Starts executions with the statements of one schema."""
 
     def __init__(self, statements: Mapping[str, str], url: PostgresUrl) -> None:

@@ -31,7 +31,7 @@ from cloaca.store.postgres.connection import (
 from cloaca.store.postgres.listener import Listener, notify
 from cloaca.store.postgres.liveness_lock import is_held_by_a_stranger
 from cloaca.store.postgres.reader import PostgresReader
-from cloaca.store.postgres.starts import Entering
+from cloaca.store.postgres.starts import Starts
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.rows import (
     Batch,
@@ -72,7 +72,7 @@ class PostgresStore(PostgresReader):
         super().__init__(
             url, {name: qualified(statement, url.schema, binds=True) for name, statement in SQL.items()}
         )
-        self._entering = Entering(self._sql, self.url)
+        self._starts = Starts(self._sql, self.url)
         self._db: Connection | None = None
         self._is_pooled = False
         self._listener: Listener | None = None
@@ -196,7 +196,7 @@ class PostgresStore(PostgresReader):
 
     def losers(self, batch: Batch) -> dict[str, Existing]:
         with self._answered() as db:
-            return self._entering.losers(db, batch)
+            return self._starts.losers(db, batch)
 
     def _foreign(self, batch: Batch) -> set[str]:
         """The executions of a batch that were refused: those with another owner, or all if that cannot be determined."""
@@ -279,14 +279,14 @@ class PostgresStore(PostgresReader):
 
     def enter(self, row: StartRow, connection: Any = None) -> Existing:
         if connection is None:
-            return self._ask(lambda db: self._entering.start_or_find(db, row))
+            return self._ask(lambda db: self._starts.start_or_find(db, row))
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(
                 f"connection is a {type(connection).__name__}: pass the psycopg.Connection whose transaction the start "
                 "belongs to"
             )
         try:
-            return self._entering.start_or_find(connection, row)
+            return self._starts.start_or_find(connection, row)
         except (psycopg.Error, UnicodeEncodeError) as error:
             raise DatabaseError(explained(error, self.url)) from error
 
