@@ -1,4 +1,4 @@
-"""Why an execution is not further: pure, from what is stored of it and what is known of code and runners."""
+"""Why an execution is not making progress; pure, from what is stored and what is known of code and runners."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORKER = "cloaca worker MODULE"
 
 
 class Known(NamedTuple):
-    """What is known beside the execution itself."""
+    """What is known besides the execution itself."""
 
     events: Sequence[EventRow]
     runners: Mapping[str, RunnerRecord]
@@ -35,7 +35,7 @@ class Known(NamedTuple):
 
 
 def explanation(stored: Stored, known: Known) -> Explanation:
-    """Why an execution is not further."""
+    """Why an execution is not making progress."""
     row = stored.row
     if row.finished_at is not None:
         reasons = [_end(row)]
@@ -105,7 +105,7 @@ def _lease(row: ExecutionRow, known: Known) -> Iterator[Reason]:
 
 
 def _is_gone(row: ExecutionRow, known: Known) -> bool:
-    """Whether nothing runs any more of what its owner has begun."""
+    """Whether nothing that its owner has started is running any more."""
     owner = known.runners.get(row.owner or "")
     return owner is None or owner.is_gone is True
 
@@ -119,7 +119,7 @@ def _owner(row: ExecutionRow, known: Known) -> str:
 
 
 def _of_tasks(stored: Stored, known: Known) -> Iterator[Reason]:
-    """What its tasks wait for: those that could go on first, in declared order."""
+    """What its tasks wait for, in declared order; tasks that could continue come first."""
     latest = {attempt.task: attempt for attempt in stored.attempts}
     tasks: dict[str, TaskRecord] = tasks_of(*stored)
     behind = []
@@ -134,7 +134,7 @@ def _of_tasks(stored: Stored, known: Known) -> Iterator[Reason]:
 
 
 def _of_task(stored: Stored, known: Known, task: TaskRecord, last: StoredAttempt | None) -> Reason | None:
-    """What a task waits for whose dependencies are decided; ``None`` where nothing but the execution as a whole."""
+    """What a task with decided dependencies waits for; ``None`` if only the execution as a whole waits."""
     row = stored.row
     if last is not None and last.status == "Suspect":
         return _suspect(task, last, known.now)

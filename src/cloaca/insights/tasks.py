@@ -1,4 +1,4 @@
-"""How each task of an execution stands, from the rows of its attempts."""
+"""The state of each task of an execution, from the rows of its attempts."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ RUNS_ALONE = "it may have brought its process down: it runs alone next"
 def task_records(
     graph: Graph, rows: Iterable[Row], *, round_fence: int = 0, is_cancelled: bool = False
 ) -> dict[str, TaskRecord]:
-    """The tasks of an execution, in declared order, from the rows of its attempts in the order of time.
+    """The tasks of an execution, in declared order, from the rows of its attempts in time order.
 
     Args:
-        round_fence: Where its present round began, if it is not the first.
-        is_cancelled: Whether it has ended so.
+        round_fence: Where its current round began, if it is not the first.
+        is_cancelled: Whether it ended by being cancelled.
     """
     by_task: dict[str, list[Row]] = {task: [] for task in graph.ids}
     for row in rows:
@@ -78,7 +78,7 @@ def _sub_status(last: Row | None) -> str:
 
 
 def _task_status(last: Row | None, *, is_waiting: bool) -> tuple[TaskStatus, str | None]:
-    """A task that was cancelled is open, unless its execution has ended."""
+    """A cancelled task is open, unless its execution has ended."""
     if last is None or last.status == TaskStatus.CANCELLED:
         return (TaskStatus.PENDING if is_waiting else TaskStatus.READY), None
     if last.status == "Suspect":

@@ -1,8 +1,8 @@
-"""One execution as a pure state machine: what an event changes, what is written for it, what happens next.
+"""One execution as a pure state machine: what an event changes, what is written for it, and what happens next.
 
-``begin`` and ``advance`` read no clock, do no I/O and draw no random numbers, so the same events give the same rows
-in the engine, in a simulation and after a crash. They consume the state they are given: it has one owner, the engine,
-which throws it away and loads it again from its rows whenever a commit did not go the way the state went.
+``begin`` and ``advance`` read no clock, do no I/O and use no random numbers, so the same events give the same rows in the
+engine, in a simulation and after a crash. They modify the state they are given, which belongs to the engine alone. If a
+commit fails, the engine discards the state and loads it again from the rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cloaca.model.states import Status, TaskStatus
 from cloaca.model.view import View, final_view, replayed, view_before
 
 KEPT_DELTA = 1000
-"""Longer deltas are dropped from the history that a state keeps; making a shorter row costs more than a short delta."""
+"""Longer deltas are left out of the history in the state; for short ones, making a smaller row would cost more."""
 
 PENDING, READY = TaskStatus.PENDING, TaskStatus.READY
 COMPLETED, FAILED, SKIPPED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED
@@ -38,7 +38,7 @@ class Failure(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> Failure:
-        """Read what ``text`` wrote."""
+        """Parse what ``text`` wrote."""
         return cls(**json.loads(text))
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Failure(NamedTuple):
 
 
 class Succeeded(NamedTuple):
-    """A body returned; times are wall seconds."""
+    """A body returned; times are wall-clock seconds."""
 
     node: int
     attempt: int
@@ -56,7 +56,7 @@ class Succeeded(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A body raised, timed out, or brought its process down; ``final`` rules out a retry."""
+    """A body raised, timed out, or crashed its process; ``final`` rules out a retry."""
 
     node: int
     attempt: int
@@ -67,14 +67,14 @@ class Failed(NamedTuple):
 
 
 class RetryDue(NamedTuple):
-    """The wait before an attempt is over."""
+    """The delay before an attempt is over."""
 
     node: int
     attempt: int
 
 
 class TimedOut(NamedTuple):
-    """The execution as a whole took longer than its limit, in seconds, counted from a time on the wall."""
+    """The execution as a whole exceeded its timeout in seconds, counted from a wall-clock time."""
 
     limit: float
     timed_from: float = 0.0
@@ -131,14 +131,14 @@ class FinishRow(NamedTuple):
 
 
 class TaskLimits(NamedTuple):
-    """How often a task is tried and for how long, after the runner's defaults were filled in."""
+    """The retry policy and timeout of a task, with the runner's defaults filled in."""
 
     retry: RetryPolicy
     timeout_seconds: float
 
 
 class Decision:
-    """What an event led to: rows to commit, and what to do once they are committed."""
+    """The result of an event: rows to commit, and what to do once they are committed."""
 
     __slots__ = ("finish", "ready", "retries", "rows")
 
@@ -146,22 +146,22 @@ class Decision:
         self.rows: list[AttemptRow] = []
         self.ready: list[int] = []
         self.retries: list[tuple[float, int, int]] = []
-        """(wall time it is due, node, attempt)"""
+        """(wall-clock time it is due, node, attempt)"""
         self.finish: FinishRow | None = None
 
 
 class ExecutionState:
-    """All the engine knows of one execution while it holds it.
+    """Everything the engine knows of one execution while it holds it.
 
     Args:
-        limits: One for each node.
+        limits: One entry per node.
         fence: The number of the claim under which it runs.
-        round: How often somebody has asked for it to run, and the fence at which this time began.
+        round: The number of the current round, and the fence at which it began.
     """
 
     __slots__ = (
-        "after", "attempts", "beyond", "blocked", "claim", "created_at", "deltas", "expired", "failures", "fence",
-        "former", "graph", "history", "id", "initial", "limits", "merged", "open", "owner", "replays", "round",
+        "after", "attempts", "beyond", "blocked", "claim", "created_at", "deltas", "earlier_attempts", "expired",
+        "failures", "fence", "graph", "history", "id", "initial", "limits", "merged", "open", "owner", "replays", "round",
         "round_fence", "size", "started_at", "status", "suspects", "timed_from", "uses", "version", "waiting",
     )  # fmt: skip
 
@@ -185,7 +185,7 @@ class ExecutionState:
         self.initial = initial
         self.owner = owner
         self.fence = self.claim = fence
-        """Rows are written under the fence, which grows where somebody steers it; bodies run under the claim."""
+        """Rows are written under the fence, which grows when the execution is steered; bodies run under the claim."""
         self.round, self.round_fence = round
         self.created_at = created_at
         self.started_at = self.timed_from = started_at
@@ -193,41 +193,41 @@ class ExecutionState:
         self.open = len(graph)
         self.waiting = list(graph.degrees)
         self.beyond: dict[int, list[int]] = {}
-        """By node the nodes that wait for it beside its children: all that lies between was kept from an earlier round."""
+        """By node: nodes other than its children that wait for it, because all nodes between were kept from an earlier round."""
         self.uses = list(graph.readers)
         self.status = [PENDING] * len(graph)
         self.after: list[View | None] = [None] * len(graph)
         self.deltas: dict[int, Delta] = {}
         self.merged: dict[int, View] = {}
-        """What a join sees, from when it is ready until it is decided."""
+        """The context of a join, from when it is ready until it is decided."""
         self.attempts: dict[int, int] = {}
-        """The attempt that comes next or runs, where it is not the first."""
+        """The number of the current or next attempt, if it is not the first."""
         self.blocked: dict[int, str] = {}
-        """Node to the id of the failed task because of which it will be skipped, unless it has a rule."""
+        """Node to the id of the failed task that will cause it to be skipped, unless it has a rule."""
         self.expired: str | None = None
-        """Why nothing more is to run, once the execution as a whole has timed out."""
+        """Why nothing else may run, once the execution as a whole has timed out."""
         self.failures: dict[int, Failure] = {}
         self.suspects: dict[int, StoredAttempt] = {}
-        """Nodes whose next attempt may have brought a process down, with what is stored of it."""
+        """Nodes whose next attempt may have crashed a process before, with what is stored of it."""
         self.history: list[AttemptRow] = []
-        """The rows so far, without long deltas: what a result tells of its tasks."""
-        self.former: dict[int, int] = {}
-        """By node the number of its last attempt in an earlier round: retries are counted anew in each."""
+        """The rows so far, without long deltas: the source of a result's tasks."""
+        self.earlier_attempts: dict[int, int] = {}
+        """By node: the number of its last attempt in an earlier round, because each round counts retries from zero."""
         self.replays = False
-        """Whether views are replayed from the input on: a task that is still open lies before one that is completed."""
+        """Whether views are replayed from the input, because an unfinished task precedes a completed one."""
         self.size = 0
-        """Bytes of context text held, roughly."""
+        """Roughly, the bytes of context text that are held."""
 
     def attempt(self, node: int) -> int:
-        """The number of the attempt that runs or comes next, from 1."""
+        """The number of the current or next attempt, from 1."""
         return self.attempts.get(node, 1)
 
     def expects(self, node: int, attempt: int) -> bool:
-        """Whether the outcome of this attempt would still be news."""
+        """Whether the outcome of this attempt would still be accepted."""
         return self.status[node] is READY and self.attempts.get(node, 1) == attempt
 
     def is_suspect(self, node: int) -> bool:
-        """Whether the next attempt may have brought a process down before."""
+        """Whether the next attempt may have crashed a process before."""
         return node in self.suspects and self.suspects[node].attempt == self.attempt(node)
 
     def view(self, node: int) -> View:
@@ -241,7 +241,7 @@ class ExecutionState:
         return self.merged[node]
 
     def leave(self, node: int, delta: Delta | None) -> None:
-        """Keep what a decided node left, as far as somebody will read it; ``None`` where it left nothing."""
+        """Keep what a decided node left, if anybody will read it; ``None`` if it left nothing."""
         if self.uses[node] and not self.replays:
             view = self.view(node)
             self.after[node] = view if delta is None else view.after(node, delta)
@@ -252,7 +252,7 @@ class ExecutionState:
                 self.deltas[node] = delta
 
     def final_view(self) -> View:
-        """The merged context over all leaves."""
+        """The merged contexts of all leaves."""
         if self.replays:
             return replayed(self.graph, self.initial, self.graph.leaves, self.deltas)
         return final_view(self.graph, self.initial, self.after, self.deltas)
@@ -269,7 +269,7 @@ class ExecutionState:
         finished_at: float | None = None,
         retry_at: float | None = None,
     ) -> AttemptRow:
-        """The row of an attempt that left nothing, under this state's owner and fence."""
+        """The row of an attempt that left nothing, under the owner and fence of this state."""
         return AttemptRow(
             self.id, self.graph.ids[node], attempt, status.value, None, failure.text() if failure else None,
             reason, started_at, finished_at, retry_at, self.owner, self.fence,
@@ -277,10 +277,10 @@ class ExecutionState:
 
 
 def begin(state: ExecutionState) -> Decision:
-    """The first decision on a new execution: its roots are ready.
+    """The first decision about a new execution: its roots are ready.
 
-    It holds no rows, since the start may lose to an earlier one of the same key: a root that is to be skipped is so by
-    the ``RetryDue`` that comes next.
+    It has no rows, because the start may lose to an earlier one with the same key. A root that is to be skipped is skipped
+    by the ``RetryDue`` that follows.
     """
     decision = Decision()
     for node in state.graph.roots:
@@ -291,11 +291,11 @@ def begin(state: ExecutionState) -> Decision:
 def advance(state: ExecutionState, event: Event, now: float) -> Decision:
     """Apply one event.
 
-    An event that is no longer news (another attempt settled the task, the task was given up) decides nothing.
+    An outdated event (another attempt has settled the task, or the task was given up) decides nothing.
 
     Returns:
-        The rows to commit and what to do once they are. Acting on any of it before the commit breaks the promise
-        that a decision is durable before anyone acts on it.
+        The rows to commit, and what to do once they are committed. Doing it earlier would break the guarantee
+        that a decision is durable before anything acts on it.
     """
     decision = Decision()
     match event:
@@ -356,7 +356,7 @@ def _failed(state: ExecutionState, event: Failed, decision: Decision) -> None:
 
 def _retry_at(state: ExecutionState, event: Failed) -> float | None:
     policy = state.limits[event.node].retry
-    attempt = event.attempt - state.former.get(event.node, 0)
+    attempt = event.attempt - state.earlier_attempts.get(event.node, 0)
     if not policy.should_retry(attempt - 1, str(event.failure)):
         return None
     task = state.graph.ids[event.node]
@@ -372,7 +372,7 @@ def _give_up(state: ExecutionState, node: int, failure: Failure, decision: Decis
 
 
 def _settle(state: ExecutionState, node: int, status: TaskStatus, decision: Decision) -> None:
-    """Mark a node as decided, and decide what that makes ready or skipped, as far as it reaches."""
+    """Mark a node as decided, and decide which nodes that makes ready or skipped, transitively."""
     settled = [(node, status)]
     children, rules = state.graph.children, state.graph.rules
     beyond, blocked = state.beyond, state.blocked
@@ -395,7 +395,7 @@ def _settle(state: ExecutionState, node: int, status: TaskStatus, decision: Deci
 
 
 def _open(state: ExecutionState, node: int, decision: Decision) -> None:
-    """Make a node ready whose dependencies are decided, or skip it and what that decides."""
+    """Make a node ready whose dependencies are decided, or skip it and decide what follows from that."""
     if reason := _why_skipped(state, node):
         _skip(state, node, reason, decision)
         _settle(state, node, SKIPPED, decision)
@@ -405,7 +405,7 @@ def _open(state: ExecutionState, node: int, decision: Decision) -> None:
 
 
 def open_or_put_off(state: ExecutionState, node: int, now: float, decision: Decision) -> None:
-    """Make a node ready, or let an event skip it: no row can be written yet."""
+    """Make a node ready, or have it skipped by an event: no row can be written yet."""
     if _why_skipped(state, node):
         decision.retries.append((now, node, state.attempt(node)))
     else:
@@ -414,7 +414,7 @@ def open_or_put_off(state: ExecutionState, node: int, now: float, decision: Deci
 
 
 def _why_skipped(state: ExecutionState, node: int) -> str | None:
-    """Why a node whose dependencies are decided does not run, or ``None`` where it does."""
+    """Why a node whose dependencies are decided does not run, or ``None`` if it runs."""
     rule = state.graph.rules.get(node)
     if rule is None and node in state.blocked:
         return f"upstream failed: {state.blocked[node]!r}"
@@ -425,14 +425,14 @@ def _why_skipped(state: ExecutionState, node: int) -> str | None:
 
 
 def _skip(state: ExecutionState, node: int, reason: str, decision: Decision) -> None:
-    # A suspect that is skipped after all has a row under its number.
+    # A suspect that is skipped after all already has a row with its number.
     _write(state, decision, state.row(node, state.attempts.get(node, 0), SKIPPED, reason=reason))
     state.leave(node, None)
     block_below(state, node)
 
 
 def block_below(state: ExecutionState, node: int) -> None:
-    """What depends on a skipped node is skipped too, unless the node's own rule has skipped it."""
+    """Dependents of a skipped node are skipped too, unless the node was skipped by its own rule."""
     if node in state.blocked and (state.expired or node not in state.graph.rules):
         for child in state.graph.children[node]:
             state.blocked.setdefault(child, state.blocked[node])
@@ -472,18 +472,18 @@ def _finish(state: ExecutionState, now: float) -> FinishRow:
 
 
 def failure_message(state: ExecutionState) -> str | None:
-    """What failed and was not handled, in declared order: task, type and message of each; ``None`` if nothing did."""
+    """The unhandled failures, in declared order: task, type and message of each; ``None`` if there are none."""
     lines = [
         f"task {state.graph.ids[node]!r} failed: {state.failures[node]}"
         for node in sorted(state.failures)
         if not _is_handled(state, node)
     ]
-    # A lone surrogate or a NUL in a message is data to a body and no text to a database.
+    # A lone surrogate or NUL in a message is valid in Python, but not a valid text for a database.
     return "; ".join(lines).encode("utf-8", "backslashreplace").decode().replace("\0", r"\x00") or None
 
 
 def _is_handled(state: ExecutionState, node: int) -> bool:
-    """Whether a task completed whose rule asked for this one's failure."""
+    """Whether a task completed whose rule accepts the failure of this one."""
     graph = state.graph
     return any(
         state.status[child] is COMPLETED

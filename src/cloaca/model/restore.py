@@ -1,4 +1,4 @@
-"""Bringing the state of an execution to where its stored attempts say it was."""
+"""Restoring the state of an execution from its stored attempts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
     """Bring a new state to where its stored attempts say it was.
 
     Returns:
-        What to do now: which nodes are ready, which wait for a retry. It holds no rows, and no finish: an execution
-        whose last task was settled was finished in the same transaction.
+        What to do now: which nodes are ready, and which wait for a retry. It has no rows and no finish, because the
+        transaction that settles the last task of an execution also finishes it.
     """
     decision = Decision()
     by_node: dict[int, list[StoredAttempt]] = {}
@@ -37,7 +37,9 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
         if stored.status in DECIDED:
             state.history.append(_summary(state, stored))
     latest = {node: rows[-1] for node, rows in by_node.items()}
-    state.former = {node: last.attempt for node, last in last_before(by_node, state.round_fence).items()}
+    state.earlier_attempts = {
+        node: last.attempt for node, last in last_before(by_node, state.round_fence).items()
+    }
     again = reopened(state.graph, by_node, state.round_fence)
     kept = {node for node, last in latest.items() if decides(last)} - again
     _wait_beyond_what_is_kept(state, set(state.graph.order) - kept)
@@ -46,7 +48,7 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
         if node not in again:
             _restore_node(state, node, last)
         if last is not None and state.status[node] is PENDING:
-            # One that is skipped in the end, and never ready, takes a number of its own too.
+            # A node that is skipped in the end and never becomes ready takes the next number as well.
             state.attempts[node] = last.attempt + (last.status in DECIDED)
     for node, status in enumerate(state.status):
         if status is PENDING and not state.waiting[node]:
@@ -55,9 +57,9 @@ def restore(state: ExecutionState, attempts: Iterable[StoredAttempt], now: float
 
 
 def _wait_beyond_what_is_kept(state: ExecutionState, undecided: set[int]) -> None:
-    """Let each node wait for all before it that a round or a fork has opened, also where what lies between is kept.
+    """Let each node wait for every earlier node that a round or a fork has reopened, even if all nodes between are kept.
 
-    It would else see what these leave or not, as they come to end before it begins.
+    Otherwise its context would depend on whether these happen to end before it starts.
     """
     graph = state.graph
     for node, awaited in nearest_open(graph, undecided).items():

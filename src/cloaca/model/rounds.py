@@ -1,7 +1,7 @@
-"""Rounds: which tasks of an execution run again after somebody has asked for it.
+"""Rounds: which tasks of an execution run again after it was retried.
 
-What failed for good runs again unless another task has handled the failure, and so does what was skipped behind it;
-whatever completed stays completed. What was cancelled before it was decided is simply still open.
+Tasks that failed for good run again, unless another task has handled the failure, and so do the tasks that were skipped
+because of them; completed tasks keep their results. Tasks that were cancelled before they were decided are simply still open.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ Attempts = Mapping[int, Sequence[StoredAttempt]]
 """By node, in the order of their numbers."""
 
 DECIDED = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED, TaskStatus.CANCELLED)
-"""Statuses of attempts of which nothing more will come."""
+"""Final statuses of attempts."""
 
 
 def decides(stored: StoredAttempt | AttemptRow) -> bool:
-    """Whether an attempt decides its task, unless a later round opens it again."""
+    """Whether an attempt decides its task, unless a later round reopens it."""
     is_final_failure = stored.status == TaskStatus.FAILED and stored.retry_at is None
     return is_final_failure or stored.status in (TaskStatus.COMPLETED, TaskStatus.SKIPPED)
 
 
 def reopened(graph: Graph, attempts: Attempts, round_fence: int) -> set[int]:
-    """The nodes whose last attempt decided them in an earlier round, and which are open again in this one.
+    """The nodes that an earlier round decided, and that are open in this one.
 
-    What has become of others in this round does not matter: each claim in it finds the same.
+    The result does not depend on what happened to other nodes in this round, so every claim in it gets the same.
     """
-    former = last_before(attempts, round_fence)
-    return {node for node in _open_again(graph, former) if attempts[node][-1] is former[node]}
+    earlier = last_before(attempts, round_fence)
+    return {node for node in _open_again(graph, earlier) if attempts[node][-1] is earlier[node]}
 
 
 def last_before(attempts: Attempts, round_fence: int) -> dict[int, StoredAttempt]:
-    """The last attempt at each node in the rounds before."""
-    former = {}
+    """The last attempt at each node in earlier rounds."""
+    earlier = {}
     for node, rows in attempts.items():
         for stored in rows:
             if stored.fence < round_fence and stored.status in DECIDED:
-                former[node] = stored
-    return former
+                earlier[node] = stored
+    return earlier
 
 
-def _open_again(graph: Graph, former: Mapping[int, StoredAttempt]) -> set[int]:
+def _open_again(graph: Graph, earlier: Mapping[int, StoredAttempt]) -> set[int]:
     found: set[int] = set()
-    for node, stored in ((node, former[node]) for node in graph.order if node in former):
+    for node, stored in ((node, earlier[node]) for node in graph.order if node in earlier):
         if stored.status == TaskStatus.FAILED:
-            is_open = stored.retry_at is not None or not is_handled(graph, node, former)
+            is_open = stored.retry_at is not None or not is_handled(graph, node, earlier)
         else:
             is_open = stored.status == TaskStatus.SKIPPED and any(
-                # One that was decided anew had opened this one, in a round that ended before it was decided too.
-                dependency in found or (dependency in former and former[dependency].fence > stored.fence)
+                # It was reopened by a dependency that was decided again, in a round that ended before this node was decided too.
+                dependency in found or (dependency in earlier and earlier[dependency].fence > stored.fence)
                 for dependency in graph.dependencies[node]
             )
         if is_open:
@@ -61,9 +61,9 @@ def _open_again(graph: Graph, former: Mapping[int, StoredAttempt]) -> set[int]:
 
 
 def nearest_open(graph: Graph, undecided: Collection[int]) -> dict[int, frozenset[int]]:
-    """The undecided nodes that a node has to wait for, of each that has to: those before it with only decided ones between.
+    """For each node that has to wait: the undecided nodes before it that have only decided nodes in between.
 
-    Mostly these are dependencies. Others are among them once a round or a fork has opened a task before one that it keeps.
+    Usually these are dependencies. Others occur when a round or a fork has reopened a task before one that it keeps.
     """
     nearest: dict[int, frozenset[int]] = {}
     for node in graph.order:
@@ -74,7 +74,7 @@ def nearest_open(graph: Graph, undecided: Collection[int]) -> dict[int, frozense
             if dependency in nearest and dependency not in undecided
         }
         if len(kept) == 1 and not found:
-            # A chain that is kept shares one set.
+            # The nodes of a kept chain share one set.
             nearest[node] = kept.pop()
         elif found or kept:
             nearest[node] = frozenset(found.union(*kept))
@@ -82,7 +82,7 @@ def nearest_open(graph: Graph, undecided: Collection[int]) -> dict[int, frozense
 
 
 def is_handled(graph: Graph, node: int, latest: Mapping[int, StoredAttempt]) -> bool:
-    """Whether a task completed whose rule asked for this one's failure."""
+    """Whether a task completed whose rule accepts the failure of this one."""
     return any(
         child in latest
         and latest[child].status == TaskStatus.COMPLETED

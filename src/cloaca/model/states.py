@@ -37,7 +37,7 @@ class TaskStatus(StrEnum):
 
 
 class EventKind(StrEnum):
-    """What happened to an execution as a whole, beside its start and its end."""
+    """An event in the life of an execution as a whole, besides its start and its end."""
 
     CLAIMED = "Claimed"
     HANDED_OVER = "HandedOver"
