@@ -9,6 +9,7 @@ from cloaca.errors import ExecutionStateError
 from cloaca.model import steering
 from cloaca.store.postgres.steering import PostgresSteering
 from cloaca.store.signals import Fenced
+from cloaca.store.steering import Fork
 from tests import databases
 from tests.store.rows import GRAPH, KNOWN, NOW, batch_of, finish, settle, start
 from tests.store.steps import SteppedPostgres, SteppedPostgresStore, Stepper, blockers
@@ -106,6 +107,12 @@ class Meeting:
 
     def owner(self, execution):
         return self.database.rows("select owner from cloaca_executions where id = ?", execution)[0][0]
+
+    def rows_of(self, execution):
+        """How many executions, attempts and events have its id."""
+        tables = {"executions": "id", "attempts": "execution_id", "events": "execution_id"}
+        counted = "select count(*) from cloaca_{} where {} = ?"
+        return tuple(self.database.rows(counted.format(*table), execution)[0][0] for table in tables.items())
 
     def noted(self, execution):
         return self.database.rows("select runner from cloaca_steered where execution_id = ?", execution)
@@ -229,3 +236,40 @@ def test_a_runner_does_not_forget_a_note_that_another_verb_is_about_to_renew(mee
             forget.finish()
         assert waited
         assert (cancel.error, forget.error) == (None, None)
+
+
+def fork(execution, attempts):
+    kept = [(stored, stored.delta) for stored in attempts]
+    made = Fork(f"fork of {execution}", execution, "b", "{}", kept, NOW)
+    return lambda store: store.steering.fork(made)
+
+
+def delete(execution):
+    return lambda store: store.steering.delete(execution, steering.check_deletable)
+
+
+def prune(execution):
+    return lambda store: store.steering.remove(
+        [row for row in store.steering.oldest(after=0, limit=10_000) if row.id == execution]
+    )
+
+
+@in_both_orders
+@pytest.mark.parametrize("removal", [delete, prune])
+def test_a_fork_keeps_all_or_is_not_made_where_its_source_is_removed_meanwhile(meeting, removal, verb_first):
+    for before in range(MOST_STATEMENTS):
+        with meeting.over("cancel", other="last turn") as (execution, _, begin_turn):
+            begin_turn().finish()
+            stores = [SteeringStore(meeting.database) for _ in range(2)]
+            with contextlib.closing(stores[0]) as forking, contextlib.closing(stores[1]) as removing:
+                attempts = forking.read_attempts(execution)
+                removing.read_execution(execution)
+                works = [(forking, fork(execution, attempts)), (removing, removal(execution))]
+                first, second = (Stepper(*work) for work in (works if verb_first else works[::-1]))
+                first.step(before)
+                second.go_on()
+                first.finish()
+                second.finish()
+        made, removed = (first, second) if verb_first else (second, first)
+        assert (made.error, removed.error) == (None, None)
+        assert meeting.rows_of(f"fork of {execution}") == ((1, 1, 1) if made.result else (0, 0, 0))

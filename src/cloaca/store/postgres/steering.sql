@@ -57,9 +57,11 @@ select execution_id from cloaca.steered where runner = %s;
 delete from cloaca.steered where runner = %s and execution_id = any(%s::text[]);
 
 -- name: fork_execution
+-- Whoever removes the source in this moment waits, or leaves it for the next time: what is to be kept is still to be read.
 insert into cloaca.executions
     (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
 select %s::text, workflow, structure, '', 'Pending', 2, %s::text, %s::float8, id, %s::text from cloaca.executions where id = %s
+for key share
 on conflict do nothing
 returning id;
 
