@@ -20,7 +20,7 @@ from cloaca.store.store import Store
 MOST = 50
 
 Found = Iterable[tuple[str, str]]
-"""Texts that fit, each with what a shell may show beside it."""
+"""Matching values, each with a description that a shell may show."""
 
 
 def _completer(
@@ -31,7 +31,7 @@ def _completer(
         try:
             check_kept(url, why="it is empty")
             check_exists(url)
-            # As it is: a key that is pressed for a look makes no tables and changes none.
+            # Without preparing the database: pressing Tab creates and changes no tables.
             with closing(store_of(url)) as store:
                 found = list(find(store, ctx, begun))
         except (CloacaException, Refused):

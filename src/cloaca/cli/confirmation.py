@@ -10,10 +10,10 @@ from cloaca.cli.exit_codes import FAILED, Refused
 
 
 def confirm(what: str, *, yes: bool) -> None:
-    """Go on only if somebody wants it: on a terminal they are asked, elsewhere it takes ``--yes``.
+    """Continue only if the user agrees: a terminal asks, anything else needs ``--yes``.
 
     Raises:
-        Refused: Nobody can be asked.
+        Refused: There is nobody to ask.
         click.exceptions.Exit: The answer is no.
     """
     if yes:

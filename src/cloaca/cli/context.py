@@ -1,4 +1,4 @@
-"""The initial context, as it is typed: JSON, or ``@FILE`` with JSON in it."""
+"""Parsing the initial context given on the command line: JSON, or ``@FILE`` containing JSON."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _AROUND = 40
 
 
 def read_context(typed: str) -> dict[str, Any]:
-    """The object that ``--context`` describes.
+    """The object given with ``--context``.
 
     Raises:
-        Refused: The file cannot be read, or it is not JSON, or not an object.
+        Refused: The file cannot be read, or its content is not JSON or not an object.
 
     Example:
         >>> read_context('{"limit": 10}')
@@ -70,7 +70,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _pointed_at(error: json.JSONDecodeError) -> str:
-    """The part of the line where reading stopped, with a mark below it."""
+    """The part of the line where parsing stopped, with a mark below it."""
     column = error.colno - 1
     line = (error.doc.splitlines() or [""])[error.lineno - 1 :]
     begin = max(0, column - _AROUND)

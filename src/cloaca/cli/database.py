@@ -1,4 +1,4 @@
-"""The database a command works on."""
+"""The database that a command works on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cloaca.store.url import SqliteUrl, parse_database_url
 
 VARIABLE = "CLOACA_DATABASE_URL"
 GRACE_SECONDS = 0.5
-"""How long bodies may go on when the command ends, so that those about to end need not run again."""
+"""How long running bodies may continue when the command ends; those that finish need not run again."""
 
 database_option = click.option(
     "--db",
@@ -38,9 +38,9 @@ database_option = click.option(
 def opened(url: str) -> Iterator[DefaultRunner]:
     """A runner on the database.
 
-    At the end of the block it promptly hands over what it has taken up besides, or after Ctrl-C what it was asked for.
+    At the end of the block it quickly hands over other executions that it has taken up, and after Ctrl-C its own as well.
     """
-    # Schedules are for processes that stay.
+    # Schedules are for long-running processes.
     runner = DefaultRunner(url, DefaultRunnerConfig(enable_cron_scheduling=False))
     try:
         yield runner
@@ -50,13 +50,13 @@ def opened(url: str) -> Iterator[DefaultRunner]:
 
 @contextmanager
 def asking(url: str) -> Iterator[Client]:
-    """A client of a database that is there, with the tables that this release needs.
+    """A client of an existing database with the tables that this release needs.
 
-    Whoever looks makes no tables in a database that was meant to be another, and changes none under the hands of an older
-    release.
+    Commands that only read must not create tables in what may be the wrong database, or migrate those that an older
+    release is using.
 
     Raises:
-        Refused: It is a file that is not there, or in memory, or has no such tables.
+        Refused: The file does not exist, the database is in memory, or its tables have another version.
     """
     check_kept(
         url, why="nothing of it is left when the command that made it has ended: name a file or a server"
@@ -71,7 +71,7 @@ def check_tables(url: str) -> None:
     """Refuse tables that this release cannot read.
 
     Raises:
-        Refused: There are none, or they are of an older or a newer release.
+        Refused: There are none, or they belong to an older or a newer release.
     """
     with closing(inspection_of(url)) as inspection:
         version, needed = inspection.tables_version(), inspection.known_version
@@ -94,17 +94,17 @@ def check_kept(url: str, *, why: str) -> None:
     """Refuse a database in memory.
 
     Raises:
-        Refused: It is one.
+        Refused: It is in memory.
     """
     if not is_kept(url):
         raise Refused(f"--db {without_password(url)} is a database in memory: {why}")
 
 
 def check_exists(url: str) -> None:
-    """Refuse a file that is not there, which a runner would make.
+    """Refuse a file that does not exist, which a runner would create.
 
     Raises:
-        Refused: There is none.
+        Refused: It does not exist.
     """
     parsed = parse_database_url(url)
     if isinstance(parsed, SqliteUrl) and not is_there(url):
@@ -112,19 +112,19 @@ def check_exists(url: str) -> None:
 
 
 def is_there(url: str) -> bool:
-    """Whether the database exists; of a server that is not asked."""
+    """Whether the database exists; assumed of a server, which is not contacted."""
     parsed = parse_database_url(url)
     return not isinstance(parsed, SqliteUrl) or parsed.path is None or os.path.exists(parsed.path)
 
 
 def is_kept(url: str) -> bool:
-    """Whether anything of the database is left when this process has ended."""
+    """Whether the database outlives this process."""
     parsed = parse_database_url(url)
     return not isinstance(parsed, SqliteUrl) or parsed.path is not None
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be printed and logged.
+    """The URL in a form that can be printed and logged.
 
     >>> without_password("postgresql://ada:secret@db/app")
     'postgresql://ada:***@db/app'
@@ -133,16 +133,16 @@ def without_password(url: str) -> str:
 
 
 def option_for(url: str) -> list[str]:
-    """The ``--db`` with which a printed command names this database.
+    """The ``--db`` option with which a printed command refers to this database.
 
-    A password is not printed: where the URL came from the environment it comes from there again, else its place is
-    marked.
+    A password is never printed: if the URL came from the environment, the command omits it, and otherwise a placeholder
+    takes its place.
     """
     shown = without_password(url)
     return [] if shown != url and url == os.environ.get(VARIABLE) else ["--db", shown]
 
 
 def command_for(url: str, *words: str) -> str:
-    """A command on this database to type next, quoted for a shell; a database that is meant anyway is not named."""
+    """A command on this database to type next, quoted for a shell; ``--db`` is omitted if it is the default."""
     meant = os.environ.get(VARIABLE) or DEFAULT_URL
     return shlex.join(["cloaca", *words, *([] if url == meant else option_for(url))])

@@ -1,4 +1,4 @@
-"""Showing the progress of one execution: what every display can do, and which is used where."""
+"""Displaying the progress of one execution: the interface of displays, and which one is used where."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class Display(Protocol):
     """Shows an execution while it runs."""
 
     def following(self, url: str, since: datetime | None) -> AbstractContextManager[None]:
-        """A block in which the display is up.
+        """A block in which the display is active.
 
         Args:
-            since: What happened before was seen by somebody else; ``None`` for an execution that is new.
+            since: Ignore what happened earlier; ``None`` for a new execution.
         """
 
     def show(self, record: ExecutionRecord) -> None:
-        """Show how it stands now."""
+        """Show the current state."""
 
 
 @contextmanager
 def display_on(stream: TextIO) -> Iterator[Display]:
-    """The display for a stream; inside the block whatever is printed does it no harm."""
+    """The display for a stream. Output printed inside the block does not disturb it."""
     if not is_live_terminal(stream):
         with standing_in(WholeLines):
             yield Lines(stream)

@@ -1,4 +1,4 @@
-"""What commands print with ``--json``: one document on one line; times are ISO 8601, UTC."""
+"""The output of commands with ``--json``: one document on one line; times are ISO 8601, UTC."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cloaca.model.execution import Failure
 
 
 def print_document(stream: TextIO, document: Any) -> None:
-    """Write it, so that a pipe has it at once."""
+    """Write a document and flush it, so that it arrives at the other end of a pipe."""
     stream.write(f"{json.dumps(document)}\n")
     stream.flush()
 
@@ -34,7 +34,7 @@ def summary_document(summary: ExecutionSummary) -> dict[str, Any]:
 
 
 def execution_document(record: ExecutionRecord) -> dict[str, Any]:
-    """All that is stored of an execution."""
+    """Everything that is stored about an execution."""
     return summary_document(record) | {
         "waiting_for": record.waiting_for,
         "context": record.context.data,
@@ -74,5 +74,5 @@ def _error(error: Failure | None) -> dict[str, str] | None:
 
 
 def time_text(moment: datetime | None) -> str | None:
-    """A moment as ISO 8601, always with microseconds: texts of one length sort as the moments do."""
+    """A time in ISO 8601, always with microseconds, so that sorting the texts sorts the times."""
     return None if moment is None else moment.isoformat(timespec="microseconds")

@@ -23,11 +23,11 @@ _INPUT = "input"
 def print_execution(
     record: ExecutionRecord, stream: TextIO, *, url: str, with_values: bool, trouble: str | None
 ) -> None:
-    """Print all that a person wants to know of it first.
+    """Print what a person wants to know about it first.
 
     Args:
-        with_values: Whether to print the values of the context, or its keys only.
-        trouble: Why nobody works on it although somebody owns it.
+        with_values: Whether to print the values of the context, or only its keys.
+        trouble: Why nobody works on it although it has an owner.
     """
     print_pairs(stream, [*_about(record), *([("owner", trouble)] if trouble else [])])
     if record.tasks:
@@ -106,7 +106,7 @@ def _print_context(record: ExecutionRecord, stream: TextIO, *, with_values: bool
 
 
 def next_commands(record: ExecutionRecord, url: str) -> Iterator[tuple[str, str]]:
-    """Commands that people type next, each with what it does."""
+    """Commands to type next, each with a description."""
     id = record.execution_id
     if record.status in (Status.FAILED, Status.CANCELLED):
         yield (

@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 
 class Refused(click.ClickException):
-    """The command cannot do what was typed; ``above`` is shown before the message."""
+    """The command cannot do what was requested; ``above`` is shown before the message."""
 
     exit_code = REFUSED
 

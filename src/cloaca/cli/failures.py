@@ -21,7 +21,7 @@ def failed_tasks(record: ExecutionRecord) -> list[TaskRecord]:
 
 
 def failure_lines(record: ExecutionRecord) -> Iterator[str]:
-    """For each task that failed what it raised, its message as it was laid out, and the line that raised."""
+    """For each failed task: the exception, its message with line breaks, and the line of code that raised it."""
     failed = failed_tasks(record)
     for task in failed[:_MOST]:
         yield ""

@@ -21,13 +21,13 @@ from cloaca.runner.handle import ExecutionHandle
 
 LOOK_SECONDS = 0.15
 QUIET_SECONDS = 2.0
-"""How long nothing has happened when the owner is looked after."""
+"""How long nothing must have happened before the owner is checked."""
 
 OUTAGE_SECONDS = 0.5
-"""The rest before a database that could not be asked is asked again."""
+"""The pause after the database could not be read."""
 
 REST = 10
-"""A look that was slow, because the graph is large, is followed by a rest this many times as long."""
+"""After a read that was slow because the graph is large, the pause is this many times as long as the read."""
 
 
 def follow(
@@ -37,10 +37,10 @@ def follow(
     *,
     check: Callable[[ExecutionRecord], None] | None = None,
 ) -> ExecutionRecord:
-    """Show an execution until it has ended, and return what is then stored of it.
+    """Display an execution until it has ended, and return its record.
 
     Args:
-        check: Called with what each look finds; what it raises ends the following.
+        check: Called with every record that is read; may raise to stop following.
     """
     pause = 0.0
     news, outage = _News(executions), _Outage()
@@ -63,7 +63,7 @@ def follow(
 
 
 def owner_trouble(executions: Executions, record: ExecutionRecord) -> str | None:
-    """Why nobody works on an execution that somebody owns; ``None`` where all is well, as far as that can be told."""
+    """Why nobody works on an execution although it has an owner; ``None`` if nothing seems wrong."""
     if record.status is not Status.RUNNING or record.waiting_for is not None:
         return None
     reasons = executions.explain(record.execution_id).reasons
@@ -71,7 +71,7 @@ def owner_trouble(executions: Executions, record: ExecutionRecord) -> str | None
 
 
 class _Outage:
-    """A time in which the execution goes on although it cannot be seen: that is said once."""
+    """Reports once that the execution cannot be seen at the moment, although it continues."""
 
     def __init__(self) -> None:
         self._is_told = False
@@ -86,7 +86,7 @@ class _Outage:
 
 
 class _News:
-    """Looks after the owner of an execution once nothing has happened for a while."""
+    """Checks the owner of an execution once nothing has happened for a while."""
 
     def __init__(self, executions: Executions) -> None:
         self._executions = executions
@@ -95,7 +95,7 @@ class _News:
         self._trouble: str | None = None
 
     def completed(self, record: ExecutionRecord) -> ExecutionRecord:
-        """The record, which then says what it waits for."""
+        """The record, with the owner's trouble as what it waits for."""
         now = time.monotonic()
         if record.tasks != self._tasks:
             self._tasks, self._quiet_since, self._trouble = record.tasks, now, None
@@ -106,7 +106,7 @@ class _News:
 
 
 def check_goes_on_here(record: ExecutionRecord) -> None:
-    """Refuse to follow what would wait for somebody else.
+    """Refuse to follow an execution that would wait for another process.
 
     Raises:
         Refused: It waits for code that this process does not have.

@@ -12,22 +12,22 @@ _MOST = 500
 
 
 def printable(text: str) -> str:
-    """The text on one line, harmless to a terminal."""
+    """The text on one line, safe to print on a terminal."""
     return escaped(text)
 
 
 def shortened(text: str, *, most: int = _MOST) -> str:
-    """The printable text, cut at so many characters."""
+    """The printable text, cut after a number of characters."""
     return printable(text[:most]) + ("…" if len(text) > most else "")
 
 
 def value_text(value: Any) -> str:
-    """A value of a context as JSON, cut where it is long."""
+    """A context value as JSON, cut if it is long."""
     return shortened(json.dumps(value, ensure_ascii=False))
 
 
 def duration_text(duration: timedelta) -> str:
-    """A duration: exact where it is short, readable where it is long.
+    """A duration, exact if it is short and readable if it is long.
 
     >>> duration_text(timedelta(seconds=0.123)), duration_text(timedelta(seconds=75))
     ('0.12 s', '1 min 15 s')
@@ -43,7 +43,7 @@ def duration_text(duration: timedelta) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number and its noun.
+    """A number with its noun.
 
     >>> counted(1, "task"), counted(2000, "task")
     ('1 task', '2,000 tasks')
@@ -52,5 +52,5 @@ def counted(number: int, noun: str) -> str:
 
 
 def moment_text(moment: datetime | None) -> str:
-    """A moment in UTC, to the second; empty where there is none."""
+    """A time in UTC, to the second; empty if there is none."""
     return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

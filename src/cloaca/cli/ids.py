@@ -1,4 +1,4 @@
-"""Ids as they are typed: whole, or their beginning."""
+"""Execution ids as typed by users: complete, or a prefix."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from cloaca.clock import id_bounds
 from cloaca.runner.executions import Executions
 
 FEWEST = 8
-"""Characters of an id that must be typed: those of two executions started within a minute hardly differ before."""
+"""The shortest prefix that is accepted: the ids of executions started within a minute hardly differ in shorter ones."""
 
 _WHOLE = len("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
 _MOST_NAMED = 5
 
 
 def is_id(text: str) -> bool:
-    """Whether it looks like a whole id."""
+    """Whether it looks like a complete id."""
     return len(text) == _WHOLE and id_bounds(text) == (text, text)
 
 
 def resolved(executions: Executions, typed: str) -> str:
-    """The whole id of the execution that is meant.
+    """The complete id of the execution that is meant.
 
     Raises:
-        Refused: Too little is typed, or several ids begin with it.
-        ExecutionNotFoundError: There is none.
+        Refused: The prefix is too short, or several ids begin with it.
+        ExecutionNotFoundError: No id begins with it.
     """
     typed = typed.strip()
     if len(typed) >= _WHOLE:

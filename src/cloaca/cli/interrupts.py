@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: when they may strike, and what a second one does."""
+"""Ctrl-C and SIGTERM: when they take effect, and what a second one does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cloaca.cli.exit_codes import INTERRUPTED
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Raise the ``KeyboardInterrupt`` of a Ctrl-C at the end of the block, so that its result is known."""
+    """Delay the ``KeyboardInterrupt`` of a Ctrl-C to the end of the block, so that the result of the block is known."""
     if (
         signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     ):  # as a shell leaves it to what runs in its background
@@ -38,14 +38,14 @@ def held() -> Iterator[None]:
 
 
 class Asked:
-    """Whether somebody has asked for the end, by Ctrl-C or SIGTERM. A second signal ends at once, as the signal would."""
+    """Whether the end was requested by Ctrl-C or SIGTERM. A second signal ends the process at once, as it normally would."""
 
     def __init__(self) -> None:
         self._signal: int | None = None
         self._arrived = threading.Event()
 
     def listen(self) -> None:
-        """Take both signals from now on; one that whoever started this ignores stays ignored."""
+        """Handle both signals from now on, except one that the parent process has set to be ignored."""
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._arrive)
@@ -57,22 +57,22 @@ class Asked:
         self._arrived.set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long at most; true once somebody has asked."""
+        """Wait at most this long; true once the end was requested."""
         return self._arrived.wait(seconds)
 
     @property
     def by(self) -> str:
-        """The name of the signal that asked."""
+        """The name of the signal that was received."""
         return signal.Signals(self._signal or 0).name
 
 
 def next_ends_at_once() -> None:
-    """Let the next Ctrl-C end the process, whatever it waits for."""
+    """Let the next Ctrl-C end the process, whatever it is waiting for."""
     signal.signal(signal.SIGINT, lambda *_: end_at_once())
 
 
 def end_at_once(code: int = INTERRUPTED) -> NoReturn:
-    """End, waiting for no thread and no ``atexit`` function of the user's code."""
+    """Exit without waiting for threads or running ``atexit`` functions of the user's code."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, RuntimeError, ValueError):
             stream.flush()

@@ -19,7 +19,7 @@ _OTHER_LINES = 6
 
 
 class Live:
-    """Shows a bounded number of tasks, and a summary of all."""
+    """Shows a limited number of tasks, and a summary of all of them."""
 
     def __init__(self, console: Console, printed: Printed) -> None:
         self._console = console
@@ -43,7 +43,7 @@ class Live:
         """``Display.show``."""
         most = max(1, min(_MOST_TASKS, self._console.height - _OTHER_LINES))
         view = progress_view(record, now=datetime.now(UTC), most=most)
-        # Drawn again below every line that a body prints, on that body's time: so it is laid out here, once.
+        # Laid out here, once: it is drawn again below each line that a body prints, on that body's thread.
         drawn = SegmentLines(self._console.render_lines(view, pad=False), new_lines=True)
         self._printed.refresh()
         self._live.update(drawn, refresh=True)

@@ -1,4 +1,4 @@
-"""The file or module that a command is pointed at, and the workflows it registers."""
+"""Loading the file or module given to a command, and finding the workflows it registers."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _GUARD = "if __name__ == '__main__'"
 
 
 class NothingRegistered(Refused):
-    """What was loaded registers no workflow that was not there before."""
+    """The loaded code registers no new workflow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was loaded: ``target`` as it was typed, and the names of the workflows it registers."""
+    """The result of loading: ``target`` as it was typed, and the names of the workflows it registers."""
 
     target: str
     names: list[str]
 
     def pick(self, name: str | None) -> str:
-        """The workflow of this name, or the only one.
+        """The workflow with this name, or the only one.
 
         Raises:
-            Refused: There is none of this name, or the name is left out and there are several.
+            Refused: There is none with this name, or no name is given and there are several.
         """
         if name is None:
             if len(self.names) > 1:
@@ -53,13 +53,13 @@ class Loaded:
 
 
 def load(target: str) -> Loaded:
-    """Import a file by its path, or a module by its dotted name, and find what it registers.
+    """Import a file by path, or a module by its dotted name, and find the workflows it registers.
 
     The folder of the file, or the working directory, becomes the first entry of ``sys.path``. Code under
     ``if __name__ == "__main__"`` does not run.
 
     Raises:
-        Refused: There is no such file or module, its import raises, or it registers no workflow.
+        Refused: The file or module does not exist, its import raises, or it registers no workflow.
     """
     if not target.strip():
         raise Refused(f"FILE_OR_MODULE is {target!r}: name a file such as etl.py, or a module")
@@ -74,7 +74,7 @@ def load(target: str) -> Loaded:
 
 
 def load_all(targets: Sequence[str]) -> list[str]:
-    """Load several files or modules, of which one may have imported another, and name the workflows they register.
+    """Load several files or modules, of which one may have imported another, and find the workflows they register.
 
     Raises:
         Refused: As for ``load``.
@@ -88,7 +88,7 @@ def load_all(targets: Sequence[str]) -> list[str]:
 
 
 def _is_imported(target: str, *, since: set[str]) -> bool:
-    """Whether it was imported since only these modules were there."""
+    """Whether it was imported since only these modules were loaded."""
     path = os.path.abspath(target)
     return any(
         name == target or getattr(module, "__file__", None) == path
@@ -110,12 +110,12 @@ def _from_file(target: str) -> ModuleType:
     folder, file = os.path.split(path)
     name = os.path.splitext(file)[0]
     if name in sys.modules:
-        name = f"_{name}"  # a file called types.py is not the types that everybody else imports
+        name = f"_{name}"  # so that a file named types.py does not replace the standard module
     sys.path.insert(0, folder)
 
     def run() -> ModuleType:
         spec = importlib.util.spec_from_file_location(name, path, loader=SourceFileLoader(name, path))
-        assert spec is not None  # noqa: S101 - it is given its loader
+        assert spec is not None  # noqa: S101 - its loader is passed in
         assert spec.loader is not None  # noqa: S101 - as above
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
@@ -140,7 +140,7 @@ def _check_file(target: str, path: str) -> None:
 
 
 def _typed(text: str) -> str:
-    """As it was typed, unless that would steer the terminal or fill it."""
+    """The text as it was typed, unless that would control the terminal or fill it."""
     return text if text.isprintable() and len(text) <= _LONGEST else shown(text)
 
 
@@ -189,7 +189,7 @@ def _imported(target: str, run: Callable[[], ModuleType]) -> ModuleType:
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames of this library and of Python's import."""
+    """The traceback without the frames of this library and of Python's import system."""
     kept = []
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename

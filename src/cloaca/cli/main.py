@@ -1,4 +1,4 @@
-"""The entry point: the list of commands, each loaded when it is used, and what becomes of their errors."""
+"""The entry point: the list of commands, each loaded on use, and the handling of their errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cloaca.errors import CloacaException
 
 
 class Entry(NamedTuple):
-    """A command: the module in this package that holds it, under which name, and what the list says of it."""
+    """A command: its module in this package, its name there, and its description in the list."""
 
     module: str
     attribute: str
@@ -95,7 +95,7 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
-        """List them without loading any."""
+        """List the commands without loading any."""
         widest = max(map(len, ENTRIES))
         for heading, entries in SECTIONS.items():
             with formatter.section(heading):
@@ -122,7 +122,7 @@ def main() -> None:
     try:
         cloaca(prog_name="cloaca")
     except OSError as error:
-        # Writing to a stream names no file. A pipe that nobody reads any more is click's affair.
+        # An error without a file name comes from writing to a stream. A closed pipe is handled by click.
         if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
             raise
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Metrics over HTTP, while a worker works."""
+"""Serving metrics over HTTP while a worker runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def metrics_options(command: _F) -> _F:
-    """The options that say where metrics are served."""
+    """Options that say where metrics are served."""
     port = click.option(
         "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535),
         help="Serve metrics for Prometheus at this port; 0 takes a free one, which the log names.",
@@ -34,10 +34,10 @@ def metrics_options(command: _F) -> _F:
 
 @contextmanager
 def served(address: str | None, port: int | None) -> Iterator[None]:
-    """Serve the default registry of ``prometheus_client`` until the end of the block; with no port do nothing.
+    """Serve the default registry of ``prometheus_client`` until the end of the block; without a port, do nothing.
 
     Raises:
-        Refused: Nobody can listen there, or there is an address and no port.
+        Refused: The address or port cannot be used, or there is an address without a port.
         ConfigurationError: The extra is not installed.
     """
     if port is None:
@@ -49,7 +49,7 @@ def served(address: str | None, port: int | None) -> Iterator[None]:
         return
     address = address or LOOPBACK
     server, thread = _started(address, port)
-    # Where it listens, not what was typed: the port may be any, the address a name.
+    # The actual address: the port may have been 0, and the host a name.
     host = f"[{address}]" if ":" in address else address
     logger.info("metrics: http://%s:%d/metrics", host, server.server_port)
     try:

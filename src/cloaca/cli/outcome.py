@@ -1,4 +1,4 @@
-"""How an execution ended, for people."""
+"""How an execution ended, as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_CONFLICTS = 5
 
 
 def print_outcome(record: ExecutionRecord, stream: TextIO, *, next_commands: list[tuple[str, str]]) -> None:
-    """Print the status, the context, and where it failed the failures and what can be typed next."""
+    """Print the status and the context; after a failure, print the failures and what to type next."""
     from cloaca.cli.rich_tables import console_on, context_table  # noqa: PLC0415 - rich, where it is used
 
     console = console_on(stream)
@@ -32,7 +32,7 @@ def print_outcome(record: ExecutionRecord, stream: TextIO, *, next_commands: lis
 
 
 def conflict_lines(record: ExecutionRecord) -> Iterator[str]:
-    """Where tasks that knew nothing of each other wrote one key."""
+    """Keys that parallel tasks wrote with different values."""
     for conflict in record.conflicts[:_MOST_CONFLICTS]:
         path = printable(".".join(conflict.path))
         yield f"{path}: {conflict.kept} overwrote what {conflict.lost} wrote beside it"

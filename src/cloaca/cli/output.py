@@ -1,4 +1,4 @@
-"""The standard streams of a command: which one is shown progress, and what bodies print."""
+"""The standard streams of a command: which one shows progress, and where the output of bodies goes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 def prepare_streams() -> None:
-    """Write what is printed line by line, also into a pipe, and refuse no character."""
+    """Write printed text line by line, also into a pipe, and never fail on a character."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
@@ -24,9 +24,9 @@ def is_live_terminal(stream: TextIO) -> bool:
 
 @contextmanager
 def kept_stdout() -> Iterator[TextIO]:
-    """Standard output for the caller alone: what anybody else writes to it in the block goes to stderr.
+    """Standard output for the caller alone: anything else written to it in the block goes to stderr.
 
-    That holds for child processes and C code as well.
+    This includes child processes and C code.
     """
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as kept:

@@ -1,4 +1,4 @@
-"""Progress as plain lines, for pipes and logs: one for each change of a task."""
+"""Progress as plain lines, for pipes and logs: one line per change of a task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cloaca.insights import FOR_CAPACITY, ExecutionRecord
 
 
 class Lines:
-    """Writes a line for whatever has changed since the last look."""
+    """Writes a line for each change since the last update."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -35,7 +35,7 @@ class Lines:
         for change in changes(self._seen or {}, record.tasks):
             if self._since is None or (change.moment is not None and change.moment >= self._since):
                 self._write(change.text)
-        # Between two turns of this very process nobody owns it.
+        # Between two turns of this same process it may have no owner.
         if record.waiting_for not in (None, FOR_CAPACITY, self._waiting_for):
             self._write(f"waiting: {record.waiting_for}")
         self._seen, self._waiting_for = record.tasks, record.waiting_for
@@ -50,6 +50,6 @@ class Lines:
         return f"{name} goes on: {done:,} of {counted(len(record.tasks), 'task')} completed before"
 
     def _write(self, line: str) -> None:
-        # One write, so that it does not share its line with what a body prints.
+        # A single write, so that it does not mix with what a body prints.
         self._stream.write(f"{line}\n")
         self._stream.flush()

@@ -1,4 +1,4 @@
-"""Tables of texts: drawn on a terminal, aligned without colour elsewhere."""
+"""Tables as text: drawn on a terminal, aligned without colour elsewhere."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MOST_OF_A_CELL = 60
 
 
 def print_table(stream: TextIO, header: Row, rows: Sequence[Row], *, wraps: bool = False) -> None:
-    """Print rows below their header; a terminal that is narrow shows fewer columns.
+    """Print rows below their header; a narrow terminal shows fewer columns.
 
     Args:
-        wraps: Whether the last column is what the table is for: it takes several lines on a terminal and is never left
-            out, where otherwise it is cut.
+        wraps: Whether the last column is the point of the table: on a terminal it may take several lines, and is never left
+            out. Otherwise it is cut.
     """
     if is_live_terminal(stream):
         from cloaca.cli.rich_tables import console_on, grid  # noqa: PLC0415 - rich is loaded where it is used
@@ -33,13 +33,13 @@ def print_table(stream: TextIO, header: Row, rows: Sequence[Row], *, wraps: bool
 
 
 def print_pairs(stream: TextIO, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print names, each with its value on the same line."""
+    """Print names with their values, one pair per line."""
     width = max(len(name) for name, _ in pairs)
     stream.writelines(f"{name:<{width}}  {shortened(value)}\n" for name, value in pairs)
 
 
 def aligned(rows: Sequence[Row]) -> Iterator[str]:
-    """Columns as wide as their widest cell; the last one takes what it needs."""
+    """Columns as wide as their widest cell, except that the last one is not padded."""
     cells = [
         [*(shortened(cell, most=_MOST_OF_A_CELL) for cell in row[:-1]), shortened(row[-1])] for row in rows
     ]

@@ -17,9 +17,9 @@ _DRAWN_AT_ONCE = 20
 
 
 class Printed:
-    """Lines on their way to the console, above what is live on it.
+    """Lines waiting to be printed to the console, above its live display.
 
-    While a display is up each line draws it anew, on the time of the body that prints. So only the first few between
+    Each line printed during a display redraws it, on the thread of the body that prints. So only the first few lines between
     two refreshes appear at once, and the others with the next refresh.
     """
 
@@ -31,7 +31,7 @@ class Printed:
         self._drawn = 0
 
     def add(self, lines: str) -> None:
-        """Print whole lines, now or soon."""
+        """Print complete lines, now or soon."""
         decoder = AnsiDecoder()
         shown = [decoder.decode_line(_without_overwritten(line)) for line in lines.split("\n")]
         with self._lock:
@@ -41,21 +41,21 @@ class Printed:
                 self._draw()
 
     def refresh(self) -> None:
-        """Print what waits."""
+        """Print the waiting lines."""
         with self._lock:
             self._drawn = 0
             self._draw()
 
     def _draw(self) -> None:
         if self._waiting:
-            # The terminal wraps a long line itself, so that it stays one line to whoever copies it.
+            # The terminal wraps long lines itself, so that a copied line stays one line.
             self._console.print(Text("\n").join(self._waiting), soft_wrap=True)
             self._waiting.clear()
 
 
 @contextmanager
 def above(console: Console) -> Iterator[Printed]:
-    """Let what is printed to a terminal go above what is live on the console."""
+    """Print everything written to a terminal above the live display of the console."""
     printed = Printed(console)
     with standing_in(lambda stream: _Above(printed, stream) if stream.isatty() else WholeLines(stream)):
         yield printed
@@ -73,9 +73,9 @@ class _Above(WholeLines):
         self._printed.add(lines)
 
     def flush(self) -> None:
-        """Do nothing: a line that is begun appears when it ends."""
+        """Do nothing: a started line appears when it is complete."""
 
 
 def _without_overwritten(line: str) -> str:
-    """What a terminal would show of a line that returns to its beginning, as progress bars do."""
+    """What a terminal would show of a line that overwrites itself, as progress bars do."""
     return line.rstrip("\r").rpartition("\r")[2]

@@ -1,4 +1,4 @@
-"""What has become of an execution's tasks, and what has changed since the last look: no I/O."""
+"""The progress of an execution: what has changed between two records; no I/O."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Tasks = Mapping[str, TaskRecord]
 
 
 class Change(NamedTuple):
-    """A task has changed its state: when, as far as it is known, and what to say of it."""
+    """A change in the state of a task: when, if that is known, and how to describe it."""
 
     moment: datetime | None
     text: str
 
 
 def changes(before: Tasks, after: Tasks) -> list[Change]:
-    """What has happened between two looks at the same execution, in the order of time.
+    """What has happened between two records of the same execution, in time order.
 
-    Every attempt that has ended is told, however many of one task there were; a start only where the task runs now. What is
-    skipped has no time of its own, and comes after what it was skipped for.
+    Every attempt that has ended is reported, even if there were several of one task; a start is reported only if the task is
+    still running. A skip has no time of its own, and follows the change that caused it.
     """
     found = [change for task in after.values() for change in _of_task(before.get(task.id), task)]
     return sorted(found, key=lambda change: change.moment.timestamp() if change.moment else math.inf)
@@ -65,7 +65,7 @@ def _ended(task: TaskRecord, attempt: AttemptRecord) -> str:
 
 
 def duration(attempt: AttemptRecord, now: datetime | None = None) -> timedelta | None:
-    """How long an attempt took, or has taken until now."""
+    """How long an attempt took, or has taken so far."""
     end = attempt.finished_at or now
     return end - attempt.started_at if end is not None and attempt.started_at is not None else None
 
@@ -83,7 +83,7 @@ _RANKS = {
 
 
 def foremost(tasks: Tasks, most: int) -> list[TaskRecord]:
-    """All tasks in declared order, or where they are too many those worth a line.
+    """All tasks in declared order; if there are too many, the most interesting ones.
 
     Running ones come first, then failed, ready, and the last completed.
     """
@@ -94,7 +94,7 @@ def foremost(tasks: Tasks, most: int) -> list[TaskRecord]:
 
 def _rank(task: TaskRecord) -> tuple[int, float]:
     newest_first = -task.finished_at.timestamp() if task.finished_at else 0.0
-    # One that waits for its retry is more interesting than one that has not had its turn.
+    # A task that waits for a retry is more interesting than one that has not started.
     return (1 if task.status is TaskStatus.PENDING and task.attempts else _RANKS[task.status]), newest_first
 
 
@@ -112,7 +112,7 @@ def summary(tasks: Tasks) -> str:
 
 
 def completed_before(tasks: Iterable[TaskRecord], moment: datetime) -> int:
-    """How many tasks were completed before a moment."""
+    """How many tasks had completed before a time."""
     return sum(
         task.status is TaskStatus.COMPLETED and task.finished_at is not None and task.finished_at < moment
         for task in tasks

@@ -27,13 +27,13 @@ _STYLES_OF_WORDS = {status.lower(): style for status, style in _STYLES.items()} 
     "cancelled": "yellow", "paused": "yellow", "ok": "green", "wrong": "bold red", "off": "yellow",
 }  # fmt: skip
 _LEAST = 12
-"""Characters of a last column that is worth showing."""
+"""The narrowest useful width of a last column, in characters."""
 
 _MOST_KEYS = 50
 
 
 def console_on(stream: TextIO) -> Console:
-    """A console that takes every text as it is."""
+    """A console that prints texts literally."""
     return Console(file=stream, markup=False, emoji=False, highlight=False)
 
 
@@ -41,16 +41,16 @@ def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns[:-1]:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
-    # Where the width does not do, the column that may wrap gives way, although its texts do not wrap either.
+    # If the width does not suffice, the column that may wrap is narrowed, although its texts do not wrap either.
     table.add_column(columns[-1])
     return table
 
 
 def grid(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, wraps: bool) -> Table:
-    """Rows of texts below a header, as many of the columns as there is room for; ids are never cut.
+    """Rows below a header, with as many columns as fit; ids are never cut.
 
     Args:
-        wraps: Whether the last column takes several lines where it is narrow, or is cut.
+        wraps: Whether the last column takes several lines if it is narrow, or is cut.
     """
     texts = [[shortened(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
@@ -68,7 +68,7 @@ def grid(header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, wr
 
 
 def _fitting(widths: Sequence[int], width: int) -> int:
-    """How many columns there is room for, if the last one may be narrow."""
+    """How many columns fit if the last one may be narrow."""
     shown = len(widths)
     while shown > 2 and sum(widths[: shown - 1]) + 2 * (shown - 1) + min(widths[shown - 1], _LEAST) > width:
         shown -= 1
@@ -84,7 +84,7 @@ def _giving_way(text: str, *, style: str = "") -> Text:
 
 
 def progress_view(record: ExecutionRecord, *, now: datetime, most: int) -> RenderableType:
-    """An execution as it stands: up to so many of its tasks, and a summary of all."""
+    """The current state of an execution: a limited number of its tasks, and a summary of all of them."""
     tasks = foremost(record.tasks, most)
     table = _table("task", "state", "attempt", "time", "")
     for task in tasks:

@@ -1,4 +1,4 @@
-"""``cloaca run``: run a workflow to its end, or go on with an execution."""
+"""``cloaca run``: run a workflow to its end, or resume an execution."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Examples:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was typed; ``workflow`` is filled in where it was left out."""
+    """What was typed; ``workflow`` is filled in if it was omitted."""
 
     target: str
     workflow: str | None
@@ -55,7 +55,7 @@ class Order:
     resume: str | None
 
     def command(self, *, resume: str | None) -> str:
-        """The command, quoted for a shell, that goes on with an execution, or that starts another one."""
+        """The command, quoted for a shell, that resumes an execution or starts another one."""
         options = option_for(self.url)
         if resume is not None:
             options += ["--resume", resume]
@@ -89,7 +89,7 @@ def run(
     with _streams(as_object=as_object) as (progress, result), display_on(progress) as display:
         loaded = load(target)
         order = replace(order, workflow=loaded.pick(workflow) if workflow or not resume else None)
-        # Before the runner is made: it takes up at once what it finds.
+        # Before the runner is created, because a runner takes over what it finds at once.
         began = datetime.now(UTC) if resume else None
         with opened(url) as runner:
             record = _carried_out(order, given, loaded, runner, display, began=began)
@@ -98,7 +98,7 @@ def run(
 
 
 def _checked(order: Order) -> dict[str, Any]:
-    """The initial context, after what can be said before anything is loaded."""
+    """The initial context, after checks that need nothing loaded."""
     if order.resume is not None:
         if not order.resume.strip():
             raise Refused(f"--resume is {order.resume!r}: give the id of an execution, as it was printed")
@@ -112,7 +112,7 @@ def _checked(order: Order) -> dict[str, Any]:
 
 @contextmanager
 def _streams(*, as_object: bool) -> Iterator[tuple[TextIO, TextIO]]:
-    """Where progress goes and where the result."""
+    """Where to write progress, and where the result."""
     if not as_object:
         yield sys.stdout, sys.stdout
         return
@@ -143,7 +143,7 @@ def _carried_out(
 
 def _handle(order: Order, given: dict[str, Any], loaded: Loaded, runner: DefaultRunner) -> ExecutionHandle:
     if order.resume is None:
-        assert order.workflow is not None  # noqa: S101 - it was picked
+        assert order.workflow is not None  # noqa: S101 - it was chosen
         return runner.start(order.workflow, given)
     handle = runner.get_handle(resolved(runner, order.resume))
     if order.workflow not in (None, handle.workflow_name):
@@ -181,7 +181,7 @@ def _next_commands(order: Order, record: ExecutionRecord) -> Iterator[tuple[str,
     named = replace(order, workflow=record.workflow_name)
     again = named.command(resume=id)
     if is_kept(order.url):
-        # Nobody else may be there to run it.
+        # There may be no other process to run it.
         yield (
             "Run again what did not complete, and keep what did",
             f"{command_for(order.url, 'retry', id)} && {again}",

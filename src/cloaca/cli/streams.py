@@ -1,6 +1,6 @@
-"""Standard streams on which the lines of different threads do not mix.
+"""Standard streams on which lines of different threads do not mix.
 
-``print`` writes a text and its newline apart, so on a bare stream another thread's text can come between.
+``print`` writes a text and its newline separately, so without this, another thread's text can come in between.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, TextIO, cast
 
 
 class WholeLines(io.TextIOBase):
-    """Stands in for a stream, and gives it what a thread writes when the line is whole, or flushed."""
+    """Replaces a stream, and passes on what a thread writes when a line is complete, or on flush."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -43,7 +43,7 @@ class WholeLines(io.TextIOBase):
         self._stream.flush()
 
     def pass_on_rest(self) -> None:
-        """Give the lines that were begun and not ended."""
+        """Pass on the lines that were started but not completed."""
         while self._begun:
             self._pass_on(self._begun.popitem()[1])
 
@@ -72,7 +72,7 @@ class WholeLines(io.TextIOBase):
 def standing_in(make: Callable[[TextIO], WholeLines]) -> Iterator[None]:
     """Replace both standard streams in the block.
 
-    It is to begin before a user's module is imported: what that sets up (logging, say) keeps the streams it finds.
+    Use it before importing a user's module, whose loggers, for example, keep the streams they find.
     """
     before = sys.stdout, sys.stderr
     standing = [make(stream) for stream in before]
