@@ -1,4 +1,4 @@
--- What is asked to see whether all is well. Each reads along an index what has not ended, never what has.
+-- Queries that diagnose a database. Each reads unfinished executions along an index, and never finished ones.
 
 -- name: count_owned
 select owner, count(*) from cloaca.executions where finished_at is null and owner is not null group by owner;
@@ -16,7 +16,7 @@ select e.id, e.workflow, a.task, a.crashes from (
     union all
     select id, workflow from cloaca.executions where finished_at is null and owner is null and status <> 'Paused' and started_at is not null
 ) e cross join lateral (
-    -- The offset has it looked up for each: a join may read all attempts, under a plan that was made when they were few.
+    -- The offset makes this a lookup for each row: a join might read all attempts, under a plan made when they were few.
     select task, crashes from cloaca.attempts where execution_id = e.id and status = 'Suspect' offset 0
 ) a
 limit %s;
@@ -25,7 +25,7 @@ limit %s;
 select id, created_at, started_at from cloaca.executions order by seq desc limit %s;
 
 -- name: list_holders
--- Sessions that hold locks on these tables, other than those of reading, in a transaction that began long ago.
+-- Sessions that hold locks on these tables, except for reading, in a transaction that began long ago.
 select a.pid, a.usename, a.application_name, a.client_addr::text, a.state,
     extract(epoch from clock_timestamp() - a.xact_start)::float8,
     (select count(*) from pg_stat_activity b where a.pid = any(pg_blocking_pids(b.pid)))

@@ -1,5 +1,5 @@
--- Every statement on schedules and their fires of the PostgreSQL store, by name. Values are always bound; the schema
--- "cloaca" is replaced by the quoted name of the runner's own.
+-- All statements of the PostgreSQL store on schedules and their fires, by name. Values are always bound. The schema
+-- "cloaca" is replaced by the quoted name of the runner's schema.
 
 -- name: add_schedule
 insert into cloaca.schedules as s
@@ -9,7 +9,7 @@ values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 
 on conflict do nothing;
 
 -- name: declare_schedule
--- What stays the same is left alone: what it owes, and whether somebody has disabled it.
+-- An unchanged declaration leaves alone when the schedule is due next, and whether it was disabled.
 insert into cloaca.schedules as s
     (id, kind, name, workflow, needs, expression, timezone, catch_up, most, poll_interval_ms, allow_concurrent, input,
      enabled, next_run_at, reckoned_at, last_run_at, last_poll_at, owner, created_at, updated_at)
@@ -68,14 +68,14 @@ select min(first.next_run_at) from unnest(%s::text[]) as known (needs), lateral 
 ) first;
 
 -- name: any_ahead
--- By the last entry of an index: a bound on it would be looked for in the whole table where that has no statistics.
+-- By the last entry of an index: without statistics, a condition on reckoned_at would be checked in the whole table.
 select coalesce((
     select reckoned_at from cloaca.schedules where kind <> 'trigger' and next_run_at is not null
     order by reckoned_at desc limit 1
 ) > %s, false);
 
 -- name: take_due
--- What another runner is at in this moment is passed over.
+-- Schedules that another runner is firing at this moment are skipped.
 select id, kind, name, workflow, needs, expression, timezone, catch_up, most, poll_interval_ms, allow_concurrent, input,
     enabled, next_run_at, reckoned_at, last_run_at, last_poll_at, owner, created_at, updated_at
 from cloaca.schedules
@@ -118,7 +118,7 @@ from cloaca.fires f left join lateral (
 where f.scheduled_at is not null and f.fired_at >= %s;
 
 -- name: claim_triggers
--- An owner that is not among the runners has left, or was found dead.
+-- An owner that is not among the runners has left or was found dead.
 update cloaca.schedules s set owner = me.id from cloaca.runners me
 where me.id = %s and s.kind = 'trigger' and s.enabled and s.needs = any(%s::text[]) and s.owner is distinct from me.id
     and (s.owner is null or s.owner not in (select r.id from cloaca.runners r));
@@ -136,7 +136,7 @@ where id = %s and owner = %s and enabled;
 update cloaca.schedules set last_run_at = %s where id = %s;
 
 -- name: active_like
--- Of a trigger that allows one at a time the latest tells; the others are those of a time when it allowed more.
+-- For a trigger that allows one execution at a time, the latest decides; others are from a time when it allowed more.
 select 1 from (
     select execution_id from cloaca.fires where schedule_id = %s and context_hash = %s order by seq desc limit 100
 ) f join cloaca.executions e on e.id = f.execution_id

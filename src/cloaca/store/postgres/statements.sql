@@ -1,16 +1,16 @@
--- Every statement of the PostgreSQL store, by name. Values are always bound; the schema "cloaca" is replaced by the
--- quoted name of the runner's own, so that no search_path decides what a statement means.
+-- All statements of the PostgreSQL store, by name. Values are always bound. The schema "cloaca" is replaced by the
+-- quoted name of the runner's schema, so that no statement depends on the search_path.
 --
--- A plan is kept while its tables grow a thousandfold, and statistics do not tell of a burst. So what finds rows by their
--- key leaves the planner no other way, which would soon cost the square of what is open: "num_nulls(finished_at) = 1" is
--- "finished_at is null" to which no partial index answers, the limit on arrays, which takes all of them, makes it expect
--- few rows, and what a lateral limit bounds is looked up row by row.
+-- Plans are kept while the tables grow a thousandfold, and statistics do not show a burst. Statements that find rows by
+-- key therefore leave the planner no alternative, whose cost would soon be quadratic in the number of unfinished
+-- executions: "num_nulls(finished_at) = 1" is "finished_at is null" in a form that no partial index matches; the limit
+-- on arrays, although it takes everything, makes it expect few rows; and a lateral limit makes it look up row by row.
 
 -- name: join_runner
 insert into cloaca.runners (id, host, pid, joined_at, lock_key) values (%s, %s, %s, %s, %s);
 
 -- name: list_runners
--- Locks prove nothing in the first seconds of a server: its clients have not come back yet.
+-- Locks prove nothing in the first seconds of a server, because its clients have not reconnected yet.
 select id, epoch, turn, host, pid, joined_at,
     case when lock_key is null or now() - pg_postmaster_start_time() < interval '10 seconds' then null
     else exists (
@@ -18,14 +18,14 @@ select id, epoch, turn, host, pid, joined_at,
         where l.locktype = 'advisory' and l.objsubid = 1 and l.granted
             and l.database = (select oid from pg_database where datname = current_database())
             and l.classid::bigint = (lock_key >> 32) & 4294967295 and l.objid::bigint = lock_key & 4294967295
-            -- Any role can see this lock and wait for it: it proves nothing if held by one that has no business here.
+            -- Any role can see this lock and wait for it: it proves nothing if it is held by a role that is not a runner.
             and (has_table_privilege(role, runners.tableoid, 'update') is not false or pg_has_role(
                 role, (select relowner from pg_class c where c.oid = runners.tableoid), 'member'))
     ) end
 from cloaca.runners order by joined_at;
 
 -- name: forget_runner
--- It owns nothing any more, so that nobody notes anything for it from here on.
+-- The runner no longer owns anything, so nobody records steering for it from here on.
 delete from cloaca.steered where runner = %s;
 
 -- name: leave_runner
@@ -33,14 +33,14 @@ delete from cloaca.runners where id = %s;
 
 -- name: advance_turn
 -- The first statement of every turn. Whoever declares this runner dead increments its epoch first, so a runner that
--- was declared dead changes no row here and knows that it has lost everything.
+-- was declared dead changes no row here, and learns that it has lost everything.
 with advanced as (
     update cloaca.runners set turn = %s where id = %s and epoch = %s and turn = %s returning 1
 )
 select cloaca.demand((select count(*) from advanced) = 1, 'CL001');
 
 -- name: read_turn
--- The lock waits for a backend that is still at the commit whose answer was lost.
+-- The lock waits for a backend that is still executing the commit whose reply was lost.
 select epoch, turn from cloaca.runners where id = %s for update;
 
 -- name: declare_dead
@@ -165,7 +165,7 @@ where a.execution_id = any(%s::text[]) and a.alone
     and e.id = a.execution_id and e.owner = %s and num_nulls(e.finished_at) = 1;
 
 -- name: list_waiting
--- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions.
+-- Jumps from one pair to the next along the index, so the cost is the number of pairs, not of executions.
 with recursive pairs (workflow, structure) as (
     (select workflow, structure from cloaca.executions
      where owner is null and finished_at is null and status <> 'Paused'
@@ -186,8 +186,8 @@ select distinct workflow, structure, version from cloaca.executions
 where owner is null and finished_at is null and status <> 'Paused';
 
 -- name: claim_executions
--- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits. Those that
--- others are taking in this moment are passed over, so eight times as many are looked at as are asked for.
+-- Only the oldest executions of each workflow are read, so the cost depends on what is taken, not on all that waits. Those
+-- that others are claiming at this moment are skipped, so eight times as many are read as requested.
 with known as (
     select * from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
         as k (workflow, stored, structure, version, only_version)
@@ -251,10 +251,10 @@ select seq, id, workflow, structure, version, status, owner, fence, input, idemp
 from cloaca.executions where seq < %s order by seq desc limit %s;
 
 -- name: list_executions_of
--- The newest of each status along one index, and the newest of those: it costs six times what it returns, never what
--- there is. In this and the next two rows are compared, not their columns, so that no other index has their order: the
--- planner likes the primary key where it believes that such rows are everywhere. What is asked for is kept from it, or
--- it would make a plan each time, which takes as long as reading the page.
+-- The newest of each status along one index, and the newest of those: the cost is six times the result, whatever the
+-- size of the table. Here and in the next two statements, rows are compared instead of columns, so that no other index
+-- has their order: the planner prefers the primary key if it expects such rows everywhere. The parameters are hidden
+-- from it, because otherwise it would plan each time, which takes as long as reading the page.
 with asked as materialized (
     select %s::text as workflow, %s::bigint as before, %s::bigint as most, %s::text[] as statuses
 )
@@ -295,11 +295,11 @@ select found.* from asked cross join lateral (
 order by found.seq desc;
 
 -- name: watch_execution
--- Who waits for an execution that another process runs says so in its row, and is notified of its end.
+-- Whoever waits for an execution that another process runs says so in its row, and is notified of its end.
 update cloaca.executions set watched = true where id = %s and finished_at is null;
 
 -- name: notify
--- On a caller's connection too, whose search path is the caller's.
+-- This may be a caller's connection, with the caller's search path.
 select pg_catalog.pg_notify((select channel from cloaca.migrations where version = 1), %s);
 
 -- name: read_channel

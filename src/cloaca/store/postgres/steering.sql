@@ -1,4 +1,4 @@
--- What people do to executions, and what is told of it. Each verb is a transaction of its own beside the turns.
+-- Steering, and reading what was steered. Each operation is a transaction of its own, outside the turns.
 
 -- name: read_standing
 select id, workflow, structure, version, status, owner, fence, round, round_fence, created_at, started_at, finished_at,
@@ -6,7 +6,7 @@ select id, workflow, structure, version, status, owner, fence, round, round_fenc
 from cloaca.executions where id = %s for update;
 
 -- name: lock_owner
--- A turn of the owner's has advanced this row: so none is in progress from here on that writes by what was true before.
+-- A turn of the owner advances this row. So from here on, no turn is in progress that writes based on the previous state.
 select id from cloaca.runners where id = (select owner from cloaca.executions where id = %s) for share;
 
 -- name: read_standings
@@ -18,7 +18,7 @@ from cloaca.executions where id = any(%s::text[]);
 select id from cloaca.executions where id between %s and %s order by id limit %s;
 
 -- name: list_workflow_names
--- A jump from one name to the next along the index: its cost is the number of names, not of executions.
+-- Jumps from one name to the next along the index, so the cost is the number of names, not of executions.
 with recursive names (workflow) as (
     select * from (select workflow from cloaca.executions order by workflow limit 1) first
     union all
@@ -46,7 +46,7 @@ select 1 from cloaca.events where execution_id = %s and fence = %s and kind = %s
 select fence, kind, at, details from cloaca.events where execution_id = %s order by fence;
 
 -- name: note_steered
--- One that is there is locked: its runner, which is about to forget it, waits, and then sees this change too.
+-- An existing row is locked: its runner, which is about to acknowledge it, waits and then sees this change as well.
 insert into cloaca.steered (runner, execution_id) values (%s, %s)
 on conflict (runner, execution_id) do update set runner = excluded.runner;
 
@@ -57,7 +57,7 @@ select execution_id from cloaca.steered where runner = %s;
 delete from cloaca.steered where runner = %s and execution_id = any(%s::text[]);
 
 -- name: fork_execution
--- Whoever removes the source in this moment waits, or leaves it for the next time: what is to be kept is still to be read.
+-- Whoever removes the source at this moment waits, or skips it: what is kept of it has yet to be read.
 insert into cloaca.executions
     (id, workflow, structure, version, status, fence, input, created_at, forked_from, forked_at)
 select %s::text, workflow, structure, '', 'Pending', 2, %s::text, %s::float8, id, %s::text from cloaca.executions where id = %s
@@ -80,7 +80,7 @@ delete from cloaca.events where execution_id = any(%s::text[]);
 delete from cloaca.executions where id = any(%s::text[]);
 
 -- name: list_oldest
--- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
+-- By seq, which grows with the start time, so that a pass over old executions ends where the young ones begin.
 select seq, id, created_at, finished_at, idempotency_key from cloaca.executions where seq > %s order by seq limit %s;
 
 -- name: find_newest
@@ -91,7 +91,7 @@ select execution_id, count(*) from cloaca.attempts where execution_id = any(%s::
 group by execution_id;
 
 -- name: lock_ended
--- Whoever retries one in this moment, or removes it, comes first.
+-- Whoever retries or removes one at this moment comes first.
 select id, finished_at from cloaca.executions where id = any(%s::text[]) and num_nulls(finished_at) = 0 for update skip locked;
 
 -- name: find_open
@@ -106,7 +106,7 @@ where ctid = any(array(select ctid from cloaca.attempts where execution_id = %s 
 returning 1;
 
 -- name: list_workflows
--- A jump from one name to the next along an index: its cost is the number of names, not of executions.
+-- Jumps from one name to the next along an index, so the cost is the number of names, not of executions.
 with recursive names (workflow) as (
     select * from (select workflow from cloaca.executions order by workflow limit 1) first
     union all

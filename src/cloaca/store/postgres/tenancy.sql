@@ -1,5 +1,5 @@
--- The statements that make and remove tenants, by name. Identifiers are quoted in their places; a role's password never
--- travels: what is sent is a verifier that was computed here.
+-- The statements that create and remove tenants, by name. Identifiers are quoted when they are filled in. A role's
+-- password is never sent, only a verifier computed from it.
 
 -- name: find_names
 select exists (select 1 from pg_namespace where nspname = %s), exists (select 1 from pg_roles where rolname = %s);
@@ -45,7 +45,7 @@ where n.nspname = 'public' and a.grantee = 0;
 revoke all on schema public from public;
 
 -- name: list_rights
--- What the role may do outside its schema: in other schemas, and in the database.
+-- The rights of the role outside its schema: in other schemas, and in the database.
 select 'in schema ' || quote_ident(nspname), 'revoke all on schema ' || quote_ident(nspname) || ' from public'
 from pg_namespace n, (select oid from pg_roles where rolname = %s) r
 where nspname <> %s and nspname !~ '^pg_' and nspname <> 'information_schema'
@@ -56,14 +56,14 @@ from (select oid from pg_roles where rolname = %s) r
 where has_database_privilege(r.oid, current_database(), 'create');
 
 -- name: find_tenant
--- A role like those that create_role makes, and a schema that it owns.
+-- A role as create_role makes them, and a schema that it owns.
 select r.oid from pg_roles r join pg_namespace n on n.nspowner = r.oid
 where n.nspname = %s and r.rolname = %s and r.rolname <> current_user
     and not (r.rolsuper or r.rolcreatedb or r.rolcreaterole or r.rolreplication or r.rolbypassrls);
 
 -- name: list_belongings
--- What would be lost, or would keep the role from being dropped: what it owns outside its schema, and anything in
--- another database. Large objects lie in no schema, any role may make them, and they go with it.
+-- What would be lost, or would prevent dropping the role: what it owns outside its schema, and anything in
+-- another database. Large objects are in no schema, any role may create them, and they are dropped with it.
 select case when d.dbid in (0, here.oid) then pg_describe_object(d.classid, d.objid, d.objsubid)
     else 'something in database ' || coalesce((select quote_ident(datname) from pg_database where oid = d.dbid), '?') end
 from pg_shdepend d, (select oid from pg_database where datname = current_database()) here

@@ -1,4 +1,4 @@
--- What is asked to see whether all is well. Each reads along an index what has not ended, never what has.
+-- Queries that diagnose a database. Each reads unfinished executions along an index, and never finished ones.
 
 -- name: count_owned
 select owner, count(*) from cloaca_executions where finished_at is null and owner is not null group by owner;
@@ -11,7 +11,7 @@ from cloaca_executions where finished_at is null and owner is null and status <>
 group by workflow order by workflow;
 
 -- name: list_suspected
--- A cross join is done in the order in which it is written.
+-- A cross join is executed in the order in which it is written.
 select e.id, e.workflow, a.task, a.crashes from (
     select id, workflow from cloaca_executions where finished_at is null and owner is not null
     union all

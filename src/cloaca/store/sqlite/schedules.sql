@@ -1,4 +1,4 @@
--- Every statement on schedules and their fires of the SQLite store, by name. Values are always bound.
+-- All statements of the SQLite store on schedules and their fires, by name. Values are always bound.
 
 -- name: add_schedule
 insert into cloaca_schedules
@@ -8,7 +8,7 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict do nothing;
 
 -- name: declare_schedule
--- What stays the same is left alone: what it owes, and whether somebody has disabled it.
+-- An unchanged declaration leaves alone when the schedule is due next, and whether it was disabled.
 insert into cloaca_schedules
     (id, kind, name, workflow, needs, expression, timezone, catch_up, most, poll_interval_ms, allow_concurrent, input,
      enabled, next_run_at, reckoned_at, last_run_at, last_poll_at, owner, created_at, updated_at)
@@ -108,7 +108,7 @@ from cloaca_fires f left join cloaca_executions e on e.id = f.execution_id
 where f.scheduled_at is not null and f.fired_at >= ?;
 
 -- name: claim_triggers
--- An owner that is not among the runners has left, or was found dead.
+-- An owner that is not among the runners has left or was found dead.
 update cloaca_schedules set owner = ?1
 where kind = 'trigger' and enabled and needs in (select value from json_each(?2)) and owner is not ?1
     and (owner is null or owner not in (select id from cloaca_runners))
@@ -126,7 +126,7 @@ update cloaca_schedules set last_poll_at = ?1, next_run_at = ?2, reckoned_at = ?
 update cloaca_schedules set last_run_at = ?1 where id = ?2;
 
 -- name: active_like
--- Of a trigger that allows one at a time the latest tells; the others are those of a time when it allowed more.
+-- For a trigger that allows one execution at a time, the latest decides; others are from a time when it allowed more.
 select 1 from (
     select execution_id from cloaca_fires where schedule_id = ?1 and context_hash = ?2 order by seq desc limit 100
 ) f join cloaca_executions e on e.id = f.execution_id

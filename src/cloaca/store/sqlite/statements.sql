@@ -1,4 +1,4 @@
--- Every statement of the SQLite store, by name. Values are always bound.
+-- All statements of the SQLite store, by name. Values are always bound.
 
 -- name: join_runner
 insert into cloaca_runners (id, host, pid, joined_at) values (?, ?, ?, ?);
@@ -7,7 +7,7 @@ insert into cloaca_runners (id, host, pid, joined_at) values (?, ?, ?, ?);
 select id, epoch, turn, host, pid, joined_at from cloaca_runners order by joined_at;
 
 -- name: forget_runner
--- It owns nothing any more, so that nobody notes anything for it from here on.
+-- The runner no longer owns anything, so nobody records steering for it from here on.
 delete from cloaca_steered where runner = ?;
 
 -- name: leave_runner
@@ -15,7 +15,7 @@ delete from cloaca_runners where id = ?;
 
 -- name: advance_turn
 -- The first statement of every turn. Whoever declares this runner dead increments its epoch first, so a runner that
--- was declared dead changes no row here and knows that it has lost everything.
+-- was declared dead changes no row here, and learns that it has lost everything.
 update cloaca_runners set turn = ?3 where id = ?1 and epoch = ?2 and turn = ?3 - 1;
 
 -- name: read_turn
@@ -106,8 +106,8 @@ where execution_id = ?1 and alone = 1
     and exists (select 1 from cloaca_executions where id = ?1 and owner = ?2 and finished_at is null);
 
 -- name: list_waiting
--- A jump from one pair to the next along the index: its cost is the number of pairs, not of executions. A comparison
--- of pairs would use the first column of the index only.
+-- Jumps from one pair to the next along the index, so the cost is the number of pairs, not of executions. Comparing
+-- pairs would use only the first column of the index.
 with recursive pairs (workflow, structure) as (
     select * from (
         select workflow, structure from cloaca_executions
@@ -133,7 +133,7 @@ select distinct workflow, structure, version from cloaca_executions
 where owner is null and finished_at is null and status <> 'Paused';
 
 -- name: claim_executions
--- Of each workflow only the oldest are looked at: the cost is that of what is taken, not of all that waits.
+-- Only the oldest executions of each workflow are read, so the cost depends on what is taken, not on all that waits.
 with known as (
     select value ->> 0 as workflow, value ->> 1 as stored, value ->> 2 as structure, value ->> 3 as version,
         value ->> 4 as only_version
@@ -187,8 +187,8 @@ select seq, id, workflow, structure, version, status, owner, fence, input, idemp
 from cloaca_executions where seq < ? order by seq desc limit ?;
 
 -- name: list_executions_of
--- The newest of each status along one index, and the newest of those: it costs six times what it returns, never what
--- there is.
+-- The newest of each status along one index, and the newest of those: the cost is six times the result, whatever the
+-- size of the table.
 select seq, id, workflow, structure, version, status, owner, fence, input, idempotency_key, created_at, started_at,
     finished_at, error, round, round_fence, forked_from, forked_at
 from cloaca_executions where seq in (
@@ -203,8 +203,8 @@ from cloaca_executions where seq in (
 order by seq desc;
 
 -- name: list_executions_in
--- A jump from one workflow to the next along the index. The newest few of each tell what the page cannot go below, so
--- that little more is read than it returns.
+-- Jumps from one workflow to the next along the index. The newest few of each give a lower limit for the page, so that
+-- little more is read than returned.
 with recursive names (workflow) as materialized (
     select min(workflow) from cloaca_executions
     union all

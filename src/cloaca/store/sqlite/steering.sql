@@ -1,4 +1,4 @@
--- What people do to executions, and what is told of it. Each verb is a transaction of its own beside the turns.
+-- Steering, and reading what was steered. Each operation is a transaction of its own, outside the turns.
 
 -- name: read_standing
 select id, workflow, structure, version, status, owner, fence, round, round_fence, created_at, started_at, finished_at,
@@ -14,7 +14,7 @@ from cloaca_executions where id in (select value from json_each(?));
 select id from cloaca_executions where id between ? and ? order by id limit ?;
 
 -- name: list_workflow_names
--- A jump from one name to the next along the index: its cost is the number of names, not of executions.
+-- Jumps from one name to the next along the index, so the cost is the number of names, not of executions.
 with recursive names (workflow) as (
     select * from (select workflow from cloaca_executions order by workflow limit 1) first
     union all
@@ -72,7 +72,7 @@ delete from cloaca_events where execution_id in (select value from json_each(?))
 delete from cloaca_executions where id in (select value from json_each(?));
 
 -- name: list_oldest
--- By seq, which grows with the time of the start: a walk over what is old ends where the young begins.
+-- By seq, which grows with the start time, so that a pass over old executions ends where the young ones begin.
 select seq, id, created_at, finished_at, idempotency_key from cloaca_executions where seq > ? order by seq limit ?;
 
 -- name: find_newest
@@ -83,7 +83,7 @@ select execution_id, count(*) from cloaca_attempts where execution_id in (select
 group by execution_id;
 
 -- name: lock_ended
--- Whoever retries one in this moment, or removes it, comes first.
+-- Whoever retries or removes one at this moment comes first.
 select id, finished_at from cloaca_executions where id in (select value from json_each(?)) and finished_at is not null;
 
 -- name: find_open
@@ -99,7 +99,7 @@ delete from cloaca_attempts where (execution_id, task, map_index, attempt) in (
 returning 1;
 
 -- name: list_workflows
--- A jump from one name to the next along an index: its cost is the number of names, not of executions.
+-- Jumps from one name to the next along an index, so the cost is the number of names, not of executions.
 with recursive names (workflow) as (
     select * from (select workflow from cloaca_executions order by workflow limit 1) first
     union all
