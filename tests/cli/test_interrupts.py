@@ -30,6 +30,18 @@ def test_an_interrupted_execution_goes_on_where_it_was(folder):
     assert "load runs" in shown
 
 
+def test_sigterm_hands_over_too_and_counts_as_no_crash_of_what_runs(folder):
+    with folder.begun("run", "etl.py", "--context", folder.gate()) as process:
+        read_until(process.stdout, "task transform started")
+        process.send_signal(signal.SIGTERM)
+        shown = process.stderr.read()
+        assert process.wait() == 143
+    execution_id = resume_command(shown)[-1]
+    told = json.loads(folder.run("explain", execution_id, "--json").stdout)
+    assert "Suspect" not in [reason["kind"] for reason in told["reasons"]]
+    assert json.loads(folder.run("doctor", "--for", "0", "--json").stdout)["is_well"]
+
+
 def test_json_of_an_interrupted_execution_is_nothing(folder):
     with folder.begun("run", "etl.py", "--json", "--context", folder.gate()) as process:
         read_until(process.stderr, "task transform started")

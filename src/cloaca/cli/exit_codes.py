@@ -10,6 +10,7 @@ COMPLETED = 0
 FAILED = 1
 REFUSED = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 
 class Refused(click.ClickException):

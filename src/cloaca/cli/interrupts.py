@@ -6,35 +6,54 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from cloaca.cli.exit_codes import INTERRUPTED
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where a command treats it as Ctrl-C."""
+
+
+@contextmanager
+def heeding_sigterm() -> Iterator[None]:
+    """Let SIGTERM interrupt the block: of a process that is only killed nobody knows whether a body crashed it."""
+
+    def interrupt(*_: object) -> None:
+        raise Terminated
+
+    with _handling((signal.SIGTERM,), interrupt):
+        yield
+
+
 @contextmanager
 def held() -> Iterator[None]:
-    """Delay the ``KeyboardInterrupt`` of a Ctrl-C to the end of the block, so that the result of the block is known."""
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # as a shell leaves it to what runs in its background
-        yield
-        return
-    asked: list[bool] = []
+    """Delay the ``KeyboardInterrupt`` of a Ctrl-C or SIGTERM to the end of the block, so that its result is known."""
+    asked: list[int] = []
 
-    def note(*_: object) -> None:
+    def note(number: int, _: object) -> None:
         if asked:
-            end_at_once()
-        asked.append(True)
+            end_at_once(128 + number)
+        asked.append(number)
 
-    before = signal.signal(signal.SIGINT, note)
+    with _handling((signal.SIGINT, signal.SIGTERM), note):
+        yield
+    if asked:
+        raise KeyboardInterrupt if asked[0] == signal.SIGINT else Terminated
+
+
+@contextmanager
+def _handling(numbers: Iterable[int], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Handle signals in the block, but those that are ignored, as a shell has what runs in its background do."""
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heeded}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 class Asked:
@@ -67,8 +86,10 @@ class Asked:
 
 
 def next_ends_at_once() -> None:
-    """Let the next Ctrl-C end the process, whatever it is waiting for."""
-    signal.signal(signal.SIGINT, lambda *_: end_at_once())
+    """Let the next Ctrl-C or SIGTERM end the process, whatever it is waiting for."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: end_at_once(128 + number))
 
 
 def end_at_once(code: int = INTERRUPTED) -> NoReturn:

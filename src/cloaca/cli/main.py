@@ -11,7 +11,7 @@ import click
 
 from cloaca.authoring.names import nearest, shown
 from cloaca.cli import interrupts
-from cloaca.cli.exit_codes import REFUSED, Refused
+from cloaca.cli.exit_codes import REFUSED, TERMINATED, Refused
 from cloaca.cli.output import prepare_streams
 from cloaca.errors import CloacaException
 
@@ -106,6 +106,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except CloacaException as error:
             raise Refused(str(error)) from error
+        except interrupts.Terminated:
+            interrupts.end_at_once(TERMINATED)
         except KeyboardInterrupt:
             interrupts.end_at_once()
 

@@ -79,14 +79,18 @@ def run(
 ) -> None:
     """Run a workflow of FILE_OR_MODULE to its end.
 
-    WORKFLOW may be left out where there is only one. Ctrl-C hands the execution over to whoever comes next and prints
-    the command that goes on with it; a second one ends at once.
+    WORKFLOW may be left out where there is only one. Ctrl-C, or SIGTERM, hands the execution over to whoever comes next
+    and prints the command that goes on with it; a second one ends at once.
 
-    Exit codes: 0 completed, 1 failed, 2 wrong usage, 130 Ctrl-C.
+    Exit codes: 0 completed, 1 ended otherwise, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
     """
     order = Order(target, workflow, url, context, resume)
     given = _checked(order)
-    with _streams(as_object=as_object) as (progress, result), display_on(progress) as display:
+    with (
+        interrupts.heeding_sigterm(),
+        _streams(as_object=as_object) as (progress, result),
+        display_on(progress) as display,
+    ):
         loaded = load(target)
         order = replace(order, workflow=loaded.pick(workflow) if workflow or not resume else None)
         # Before the runner is created, because a runner takes over what it finds at once.
