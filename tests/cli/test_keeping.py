@@ -13,7 +13,10 @@ from tests.cli.conftest import rest_of
 
 def test_migrate_makes_the_tables_and_says_from_which_version_to_which(shell):
     if shell.url.startswith("postgresql"):
-        assert "has no tables of cloaca: check --db, or make them: cloaca migrate" in shell.refused("list")
+        assert (
+            "has no tables of cloaca: check CLOACA_DATABASE_URL, or make them: cloaca migrate"
+            in shell.refused("list")
+        )
     first = shell.json("migrate")
     assert (first["from"], first["to"]) == (0, first["to"])
     assert first["to"] >= 3

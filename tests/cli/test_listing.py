@@ -122,6 +122,8 @@ def test_a_database_that_is_not_there_is_not_made(shell, tmp_path):
         arguments = [command, *(["0" * 36] if command == "show" else []), "--db", f"sqlite:///{missing}"]
         assert f"there is no database {missing}: check --db" in shell.refused(*arguments)
         assert not missing.exists()
+    shell.url = f"sqlite:///{missing}"
+    assert f"there is no database {missing}: check CLOACA_DATABASE_URL, and" in shell.refused("list")
     assert "in memory" in shell.refused("list", "--database-url", "sqlite:///:memory:")
 
 

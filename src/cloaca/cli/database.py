@@ -77,7 +77,7 @@ def check_tables(url: str) -> None:
         version, needed = inspection.tables_version(), inspection.known_version
     if not version:
         raise Refused(
-            f"{without_password(url)} has no tables of cloaca: check --db, or make them: {command_for(url, 'migrate')}"
+            f"{without_password(url)} has no tables of cloaca: check {_source_of(url)}, or make them: {command_for(url, 'migrate')}"
         )
     if version > needed:
         raise Refused(
@@ -108,7 +108,14 @@ def check_exists(url: str) -> None:
     """
     parsed = parse_database_url(url)
     if isinstance(parsed, SqliteUrl) and not is_there(url):
-        raise Refused(f"there is no database {parsed.path}: check --db, and the folder you are in")
+        raise Refused(
+            f"there is no database {parsed.path}: check {_source_of(url)}, and the folder you are in"
+        )
+
+
+def _source_of(url: str) -> str:
+    """Where the URL was read, as far as that can be told."""
+    return VARIABLE if url == os.environ.get(VARIABLE) else "--db"
 
 
 def is_there(url: str) -> bool:
