@@ -143,3 +143,55 @@ def test_a_source_that_is_deleted_meanwhile_is_not_found_and_nothing_is_left(
     with pytest.raises(cloaca.ExecutionNotFoundError):
         handle.fork("join")
     assert runner.list_executions() == []
+
+
+def test_a_fork_is_entered_in_as_few_statements_where_it_keeps_more(runner, code, monkeypatch):
+    table = type(runner._store.steering)
+    in_transaction, statements = table._in_transaction, []
+
+    def counted(self, work, **how):
+        def count(run):
+            return work(lambda name, parameters: statements.append(name) or run(name, parameters))
+
+        return in_transaction(self, count, **how)
+
+    counts = []
+    for length in (2, 20):
+        with cloaca.WorkflowBuilder(f"chain of {length}"):
+            last = code.task("t0")
+            for number in range(1, length):
+                last = code.task(f"t{number}", last)
+        handle = run(runner, f"chain of {length}")
+        monkeypatch.setattr(table, "_in_transaction", counted)
+        fork = handle.fork(f"t{length - 1}", {"t0": "edited"})
+        monkeypatch.undo()
+        counts.append(len(statements))
+        statements.clear()
+        assert fork.result(SOON)["log"] == [f"t{number}" for number in range(length)]
+        assert fork.result(SOON)["t0"] == "edited"
+    assert counts == [3, 3]
+
+
+def test_what_is_kept_beside_an_edited_key_is_the_same_text(runner):
+    left = {
+        "nul": "a\0b",
+        "lone": "\ud800",
+        "quotes": "\"'\\u0000 \\",
+        "big": 2**64,
+        "nested": {"a\0": [1e22, -0.0, None]},
+        "\0": 1,
+    }
+    with cloaca.WorkflowBuilder("w"):
+
+        @cloaca.task
+        def first(context):
+            context.update({**left, "edited": 1})
+
+        @cloaca.task(dependencies=[first])
+        def second(context):
+            pass
+
+    handle = run(runner, "w")
+    result = handle.fork("second", {"edited": 2}).result(SOON)
+    assert result.final_context.to_dict() == {**left, "edited": 2}
+    assert str(result.final_context.to_dict()["nested"]) == str(left["nested"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from cloaca.model.execution import StoredAttempt
@@ -124,8 +124,8 @@ class SteeringTable(ABC):
             if not run("fork_execution", (fork.id, fork.input, fork.created_at, fork.from_task, fork.source)):
                 # It exists if this was committed before and the reply was lost.
                 return bool(run("read_standing", (fork.id,)))
-            for attempt, delta in fork.kept:
-                run("fork_attempt", (fork.id, delta, fork.source, attempt.task, attempt.attempt))
+            if fork.kept:
+                run("fork_attempts", (fork.id, _copies(fork.kept), fork.source))
             details = json.dumps({"from": fork.source, "task": fork.from_task})
             run("add_event", (fork.id, 2, EventKind.FORKED.value, fork.created_at, details))
             return True
@@ -290,6 +290,16 @@ class SteeringTable(ABC):
     @abstractmethod
     def _list(self, ids: Sequence[str]) -> Any:
         """Ids as one parameter."""
+
+
+def _copies(kept: Iterable[tuple[StoredAttempt, str | None]]) -> str:
+    """As JSON, for one statement: a journey to the server for each would hold the source for as long."""
+    return json.dumps(
+        [
+            (attempt.task, attempt.attempt, None if delta == attempt.delta else delta)
+            for attempt, delta in kept
+        ]
+    )
 
 
 def _starter(row: OldRow) -> str | None:

@@ -65,10 +65,12 @@ for key share
 on conflict do nothing
 returning id;
 
--- name: fork_attempt
+-- name: fork_attempts
+-- Of each: task, attempt, and what it leaves in the fork where that is not what it has left.
 insert into cloaca.attempts (execution_id, task, attempt, status, delta, started_at, finished_at)
-select %s::text, task, attempt, status, %s::text, started_at, finished_at from cloaca.attempts
-where execution_id = %s and task = %s and map_index = -1 and attempt = %s;
+select %s::text, a.task, a.attempt, a.status, coalesce(kept.value ->> 2, a.delta), a.started_at, a.finished_at
+from json_array_elements(%s::json) kept join cloaca.attempts a
+    on a.execution_id = %s and a.task = kept.value ->> 0 and a.map_index = -1 and a.attempt = (kept.value ->> 1)::int;
 
 -- name: delete_attempts
 delete from cloaca.attempts where execution_id = any(%s::text[]);

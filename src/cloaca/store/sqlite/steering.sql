@@ -57,10 +57,12 @@ select ?, workflow, structure, '', 'Pending', 2, ?, ?, id, ? from cloaca_executi
 on conflict do nothing
 returning id;
 
--- name: fork_attempt
+-- name: fork_attempts
+-- Of each: task, attempt, and what it leaves in the fork where that is not what it has left.
 insert into cloaca_attempts (execution_id, task, attempt, status, delta, started_at, finished_at)
-select ?, task, attempt, status, ?, started_at, finished_at from cloaca_attempts
-where execution_id = ? and task = ? and map_index = -1 and attempt = ?;
+select ?, a.task, a.attempt, a.status, coalesce(kept.value ->> 2, a.delta), a.started_at, a.finished_at
+from json_each(?) kept cross join cloaca_attempts a
+    on a.execution_id = ? and a.task = kept.value ->> 0 and a.map_index = -1 and a.attempt = kept.value ->> 1;
 
 -- name: delete_attempts
 delete from cloaca_attempts where execution_id in (select value from json_each(?));
