@@ -185,7 +185,8 @@ def test_what_is_kept_beside_an_edited_key_is_the_same_text(runner):
 
         @cloaca.task
         def first(context):
-            context.update({**left, "edited": 1})
+            for key, value in {**left, "edited": 1}.items():
+                context[key] = value
 
         @cloaca.task(dependencies=[first])
         def second(context):
