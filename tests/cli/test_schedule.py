@@ -78,8 +78,8 @@ def test_fewer_runs_are_listed_where_the_calendar_ends():
     [
         (["61 * * * *"], "Invalid cron expression '61 * * * *': its minute '61' cannot be"),
         (["@daily", "--tz", "Europe/Berln"], "did you mean 'Europe/Berlin'?"),
-        (["@daily", "--from", "tomorrow\x1b"], r"--from tomorrow\x1b is no time"),
-        (["@daily", "--from", "0001-01-01T00:00+23:00"], "is no time"),
+        (["@daily", "--from", "tomorrow\x1b"], r"--from tomorrow\x1b is not a time"),
+        (["@daily", "--from", "0001-01-01T00:00+23:00"], "is not a time"),
         (["@daily", "--count", "0"], "is not in the range"),
         ([], "Missing argument"),
     ],

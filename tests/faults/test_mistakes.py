@@ -85,7 +85,7 @@ def test_a_task_is_no_workflow():
     cloaca.task(plain)
     with cloaca.DefaultRunner(":memory:") as runner:
         message = message_of(runner.execute, "plain")
-    assert message.startswith("'plain' is a task and no workflow: add it to one, WorkflowBuilder('plain')")
+    assert message.startswith("'plain' is a task, not a workflow: add it to one, WorkflowBuilder('plain')")
 
 
 def test_a_workflow_asked_for_before_anything_is_registered_says_where_to_look():

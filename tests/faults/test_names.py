@@ -119,7 +119,7 @@ def test_a_task_id_is_of_letters_or_refused(name):
     if given is not None:
         assert "the id of task 'body' is refused" in refusal(lambda: cloaca.task(id=given)(body))
     if type(given) is not str:
-        assert "is no task" in refusal(cloaca.WorkflowBuilder("w").add_task, given)
+        assert "is not a task" in refusal(cloaca.WorkflowBuilder("w").add_task, given)
     else:
         assert "it cannot be one" in refusal(cloaca.WorkflowBuilder("w").add_task, given)
 

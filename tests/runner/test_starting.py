@@ -68,7 +68,7 @@ def test_of_many_contexts_the_one_that_is_refused_is_named(runner):
     for contexts in ([{"n": 1}, {"n": {1}}, {}], ({"n": {1} if n else n} for n in range(3))):
         with pytest.raises(TypeError) as refused:
             runner.start_many("double", contexts)
-        assert refused.value.__notes__ == ["it is context 2 of those to start, of which none is"]
+        assert refused.value.__notes__ == ["this is context 2 of the list; none of them was started"]
     with pytest.raises(TypeError) as refused:
         runner.start("double", {"n": {1}})
     assert not hasattr(refused.value, "__notes__")

@@ -133,7 +133,7 @@ def test_a_dependency_that_nobody_declared_is_named_with_the_nearest_task():
 
 def test_a_dependency_that_cannot_be_an_id_is_an_invalid_reference():
     (line,) = errors_of(built(load=["a b"]))
-    assert line.startswith("task 'load' depends on 'a b', which is no task id")
+    assert line.startswith("task 'load' depends on 'a b', which is not a task id")
 
 
 def test_a_dependency_named_twice_is_reported():

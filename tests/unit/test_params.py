@@ -165,10 +165,10 @@ def test_tasks_that_declare_an_input_differently_are_refused_at_build():
         (None, "None is a value, not a type: write a=(str, None)"),
         ("int", "'int' is a value, not a type: write a=(str, 'int')"),
         ((int, "x"), "its default 'x' is not of its type, Expected `int`, got `str`: change one of the two"),
-        ((int, 1, 2), r"is no type with its default: write a=(int, 10)"),
-        ((int,), "is no type with its default: write a=(int, 10)"),
+        ((int, 1, 2), r"is not a type with its default: write a=(int, 10)"),
+        ((int,), "is not a type with its default: write a=(int, 10)"),
         ((list, {1}), "context key 'a': a set cannot be stored as JSON"),
-        (print, "is no type that an input can have"),
+        (print, "is not a type that an input can have"),
     ],
 )
 def test_a_declaration_that_cannot_be_is_refused(declared, said):

@@ -138,7 +138,7 @@ def test_what_cannot_be_called_is_refused(names):
 
 
 def test_only_workflows_are_registered(names):
-    with pytest.raises(WorkflowValidationError, match="'etl' is no workflow"):
+    with pytest.raises(WorkflowValidationError, match="'etl' is not a workflow"):
         names.register_workflow("etl")
 
 
@@ -163,7 +163,7 @@ def test_an_unknown_name_names_the_nearest(names):
 
 @pytest.mark.parametrize("name", [None, 3, []])
 def test_what_is_no_name_is_told_so(names, name):
-    with pytest.raises(WorkflowNotFoundError, match="is no workflow's name"):
+    with pytest.raises(WorkflowNotFoundError, match="is not the name of a workflow"):
         names.workflow(name)
 
 

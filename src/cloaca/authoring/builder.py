@@ -114,7 +114,7 @@ class WorkflowBuilder:
             case _ if is_str(task):
                 self._add_named(str.__str__(task))
             case _:
-                message = f"{shown(task)} is no task: {_WANTED}{_advice(task)}"
+                message = f"{shown(task)} is not a task: {_WANTED}{_advice(task)}"
                 raise self._refuse(task, WorkflowValidationError(message))
         return self
 

@@ -119,7 +119,7 @@ def checked_name(value: object, *, what: str = "the workflow's name") -> str:
         )
     if hidden := hidden_in(value):
         raise WorkflowValidationError(
-            f"{what} {shown(value)} holds {hidden!r}, which nobody can see or which cannot be stored: remove it"
+            f"{what} {shown(value)} contains {hidden!r}, which is invisible or cannot be stored: remove it"
         )
     return value
 

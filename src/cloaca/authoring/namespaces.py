@@ -46,7 +46,7 @@ class TaskNamespace:
         parts = text.split(_SEPARATOR) if is_str(text) else []
         if len(parts) not in (3, 4):
             raise WorkflowValidationError(
-                f"{shown(text)} is no namespace: write tenant::package::workflow::task"
+                f"{shown(text)} is not a namespace: write tenant::package::workflow::task"
             )
         _check("the last part", parts[-1])
         return TaskNamespace(*parts, *[""] * (4 - len(parts)))

@@ -163,7 +163,9 @@ class Registry:
             WorkflowValidationError: It is not a workflow.
         """
         if not isinstance(workflow, Workflow):
-            raise WorkflowValidationError(f"{shown(workflow)} is no workflow: build one with WorkflowBuilder")
+            raise WorkflowValidationError(
+                f"{shown(workflow)} is not a workflow: build one with WorkflowBuilder"
+            )
         self._register(workflow.name, _Entry(lambda: workflow))
 
     def _register(self, name: str, entry: _Entry) -> None:
@@ -210,7 +212,7 @@ class Registry:
 
     def _missing(self, name: str) -> str:
         if not is_str(name):
-            return f"{shown(name)} is no workflow's name: pass a str, or the Workflow that builder.build() returns"
+            return f"{shown(name)} is not the name of a workflow: pass a str, or the Workflow that builder.build() returns"
         scope = _scope.get()
         if scope is not None and scope.name == name:
             return f"workflow {shown(name)} is registered at the end of its block: execute it after that"
@@ -221,7 +223,7 @@ class Registry:
             )
         if name in self._tasks:
             return (
-                f"{shown(name)} is a task and no workflow: add it to one, "
+                f"{shown(name)} is a task, not a workflow: add it to one, "
                 f"WorkflowBuilder({name!r}).add_task({name!r}).build(), and execute that"
             )
         names = self.registered_names()

@@ -82,7 +82,7 @@ def _of_params(tasks: Sequence[AnyTask]) -> Iterator[str]:
 
 def _absence(dep: str, workflow: str, ids: set[str], declared: Collection[str]) -> str:
     if problem := task_id_problem(dep):
-        return f"which is no task id, {problem}: name a task"
+        return f"which is not a task id, {problem}: name a task"
     if dep in declared:
         return f"which is not in workflow {shown(workflow)}: add it to the builder or drop the dependency"
     hint = nearest(dep, ids.union(declared)) or "declare it with @task or drop the dependency"

@@ -77,7 +77,7 @@ def _param(name: str, given: Any) -> Param:
             _check_type(name, annotation)
             return _with_default(name, annotation, default)
         case tuple():
-            _refuse(name, f"{shown(given)} is no type with its default: write {name}=(int, 10)")
+            _refuse(name, f"{shown(given)} is not a type with its default: write {name}=(int, 10)")
     _check_type(name, given)
     return Param(name, given)
 
@@ -109,7 +109,7 @@ def _check_type(name: str, annotation: Any) -> None:
         msgspec.json.Decoder(annotation)
     except Exception as error:
         raise TaskValidationError(
-            f"@workflow_params({name}=...): {shown(annotation)} is no type that an input can have, {error}: "
+            f"@workflow_params({name}=...): {shown(annotation)} is not a type that an input can have, {error}: "
             f"give one of JSON's, such as str, int or list"
         ) from error
 

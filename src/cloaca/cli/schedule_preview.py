@@ -86,7 +86,7 @@ def _start(cron: Cron, since: str | None) -> datetime:
         return local.astimezone(UTC) - SECOND
     except (ValueError, OverflowError) as error:
         raise Refused(
-            f"--from {printable(since)} is no time: write it as 2026-03-28 or 2026-03-28T01:30"
+            f"--from {printable(since)} is not a time: write it as 2026-03-28 or 2026-03-28T01:30"
         ) from error
 
 

@@ -38,6 +38,6 @@ def _check_filters(workflow_name: Any, status: Any, limit: Any) -> None:
     if status is not None and not (is_str(status) and str.__str__(status) in list(Status)):
         hint = is_str(status) and nearest(str.__str__(status).capitalize(), map(str, Status))
         hint = hint or f"there are {', '.join(Status)}"
-        raise ConfigurationError(f"status={shown(status)} is no status of an execution: {hint}")
+        raise ConfigurationError(f"status={shown(status)} is not a status of an execution: {hint}")
     if workflow_name is not None and not is_str(workflow_name):
         raise ConfigurationError(f"workflow_name={shown(workflow_name)} must be a str, or None for all")

@@ -50,7 +50,7 @@ def new_executions(
             made.append(new_execution(context, encoders, idempotency_key, workflow=workflow))  # noqa: PERF401 - the error needs its length
     except Exception as error:
         if not isinstance(contexts, list) or len(contexts) > 1:
-            error.add_note(f"it is context {len(made) + 1} of those to start, of which none is")
+            error.add_note(f"this is context {len(made) + 1} of the list; none of them was started")
         raise
     return made
 

@@ -168,5 +168,7 @@ def _checked_password(password: object) -> str:
             f"the password is a {type(password).__name__}: give a text, or none to have one generated"
         )
     if "\0" in password or any("\ud800" <= character <= "\udfff" for character in password):
-        raise SchemaError("the password holds a NUL or half a character: PostgreSQL takes neither")
+        raise SchemaError(
+            "the password contains a NUL or a lone surrogate, which PostgreSQL does not accept: choose another one"
+        )
     return password

@@ -87,7 +87,7 @@ def _readable(url: object) -> str:
     # A line end read from a file along with the URL would become part of a new database's name.
     if hidden := hidden_in(url) or (url != url.strip() and " "):
         raise InvalidDatabaseUrl(
-            f"{_shown(url)} holds {hidden!r}, which nobody can see or no database takes: remove it"
+            f"{_shown(url)} contains {hidden!r}, which is invisible or which no database accepts: remove it"
         )
     return url
 
@@ -102,9 +102,7 @@ def _file_named(location: str, url: str) -> str:
     if path.strip("/") in (":memory", "memory:"):
         raise InvalidDatabaseUrl(f"{_shown(url)} is neither a file nor memory: write sqlite:///:memory:")
     if "\0" in path or ("\ufffd" in path and "\ufffd" not in location):
-        raise InvalidDatabaseUrl(
-            f"{_shown(url)} has an escape that is no character of a file's name: remove it"
-        )
+        raise InvalidDatabaseUrl(f"{_shown(url)} has an escape that cannot be part of a file name: remove it")
     return path
 
 
