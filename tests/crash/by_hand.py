@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Sequence
 from contextlib import closing
+from typing import ClassVar
 
 from cloaca.authoring import registry
 from cloaca.clock import SystemClock, new_id
@@ -66,9 +67,15 @@ class EagerExecutor:
 
 
 class HandRunner:
-    """A runner without threads. Bodies run when they are submitted; ``settle`` hands their outcomes in."""
+    """A runner without threads. Bodies run when they are submitted; ``settle`` hands their outcomes in.
+
+    None of them tidies up when it dies: ``made`` has all of them, for whoever closes their connections in the end.
+    """
+
+    made: ClassVar[list[HandRunner]] = []
 
     def __init__(self, site: Site, shape: Shape) -> None:
+        self.made.append(self)
         self.journal = site.journal
         self._executor = EagerExecutor()
         url = SqliteUrl(site.database)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +12,7 @@ import pytest
 
 from tests.crash import mistakes, scenes
 from tests.crash.audits import read_tables
+from tests.crash.by_hand import HandRunner
 from tests.crash.history import History, violations
 from tests.crash.journal import Event
 from tests.crash.processes import Site
@@ -52,6 +53,13 @@ def history_of(site: Site, interruptions: int) -> History:
     tables = read_tables(site.url)
     verbs = Counter(event.execution for event in tables.happenings if event.kind in STEERED)
     return History(tables, site.journal.read(), interruptions, EXPECTED, verbs=verbs)
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while HandRunner.made:
+        HandRunner.made.pop().store.close()
 
 
 @pytest.mark.parametrize("scene", sorted({case.scene.__name__ for case in PLANTED}))

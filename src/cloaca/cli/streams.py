@@ -42,6 +42,9 @@ class WholeLines(io.TextIOBase):
             self._stream.write(begun)
         self._stream.flush()
 
+    def close(self) -> None:
+        """Leave the stream open, which belongs to the process; nothing is written when this is collected."""
+
     def pass_on_rest(self) -> None:
         """Pass on the lines that were started but not completed."""
         while self._begun:
