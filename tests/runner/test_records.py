@@ -137,6 +137,23 @@ def test_a_body_that_lasts_is_shown_as_running(runner):
     )
 
 
+@pytest.mark.parametrize("read", ["get_execution", "get_history", "explain"])
+def test_an_execution_that_is_deleted_while_it_is_read_is_not_found(make_runner, monkeypatch, read):
+    runner, other = make_runner(), make_runner()
+    workflow_of("w", lambda context: None, id="only")
+    ended = runner.execute("w").execution_id
+    store = runner._store
+    read_attempts = store.read_attempts
+
+    def later(execution_id):
+        other.delete(ended)
+        return read_attempts(execution_id)
+
+    monkeypatch.setattr(store, "read_attempts", later)
+    with pytest.raises(cloaca.ExecutionNotFoundError):
+        getattr(runner, read)(ended)
+
+
 def test_a_record_cannot_be_changed(runner):
     build_mixed()
     record = runner.get_execution(runner.execute("mixed").execution_id)

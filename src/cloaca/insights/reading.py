@@ -38,14 +38,21 @@ def read_stored(store: Store, execution_id: Any) -> Stored:
     Raises:
         ExecutionNotFoundError: No execution has this id.
     """
+    row = _found(store, execution_id)
+    # Later reads may be newer: tasks that the first claim has added since are unknown to this row.
+    attempts = store.read_attempts(row.id) if row.structure else []
+    # If it was deleted after the row was read, its attempts may be missing.
+    _found(store, row.id)
+    return Stored(row, _graph(store, row), attempts)
+
+
+def _found(store: Store, execution_id: Any) -> ExecutionRow:
     row = find_execution(store, execution_id)
     if row is None:
         raise ExecutionNotFoundError(
             f"execution {shown(execution_id)} is not in {store.location}: check the id, and that this is its database"
         )
-    # Later reads may be newer: tasks that the first claim has added since are unknown to this row.
-    attempts = store.read_attempts(row.id) if row.structure else []
-    return Stored(row, _graph(store, row), attempts)
+    return row
 
 
 def read_record(store: Store, execution_id: str, *, code_of: CodeOf | None) -> ExecutionRecord:
