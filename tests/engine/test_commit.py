@@ -431,3 +431,16 @@ def test_a_failed_commit_that_another_crash_brings_back_does_not_unseat_the_runn
     assert hand.core.runner == before
     hand.run()
     assert bench.attempts(execution) == [("a", 1, "Completed")]
+
+
+def test_a_database_that_stays_away_is_reported_once_a_minute(bench, caplog):
+    hand = bench.hand()
+    execution = hand.start(chain("a"))
+    hand.end(hand.begin())
+    bench.fail(*["locked"] * 90)
+    hand.turn()
+    assert bench.execution(execution).status == "Completed"
+    reports = [
+        record for record in caplog.records if record.getMessage().startswith("a turn could not be committed")
+    ]
+    assert len(reports) == 2

@@ -45,6 +45,7 @@ class Listener(logging.Handler):
             waits.set()
 
 logging.getLogger("cloaca").addHandler(Listener())
+logging.getLogger("cloaca.engine").setLevel(logging.DEBUG)
 
 def fill():
     with contextlib.suppress(OSError), open("disk/filler", "wb", buffering=0) as filler:
@@ -166,8 +167,9 @@ class Heard(logging.Handler):
 
 
 @pytest.fixture
-def waits():
-    """An event: a turn could not be committed."""
+def waits(caplog):
+    """An event: a turn could not be committed. What recurs is a warning once, and debugging output then."""
+    caplog.set_level(logging.DEBUG, "cloaca.engine")
     handler = Heard("a turn could not be committed, retrying")
     logging.getLogger("cloaca").addHandler(handler)
     yield handler.heard

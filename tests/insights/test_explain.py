@@ -191,9 +191,9 @@ def test_an_owner_that_is_silent_is_named_with_since_when(scene):
 def test_an_owner_that_is_nowhere_is_named(scene):
     execution, hand = scene.begun(nothing)
     hand.store.leave()
-    assert rows_of(scene.insights.explain(execution), execution)[0][2].endswith(
-        "has it and is not among the runners of this database: another runner takes over"
-    )
+    _, _, text, next_step = rows_of(scene.insights.explain(execution), execution)[0]
+    assert text.endswith("has it and is not among the runners of this database: nobody takes over from it")
+    assert next_step == "cloaca cancel ID"
 
 
 def test_an_owner_that_ends_it_and_leaves_between_two_reads_is_not_blamed(scene, monkeypatch):

@@ -114,13 +114,15 @@ class Committer:
                 happened = happened or store.was_committed()
                 return store.losers(batch) if happened else store.commit(batch)
             except (CommitUnknown, StoreUnavailable) as error:
-                logger.warning("it is not known yet whether a turn was committed, asking again: %s", error)
+                self._core.log.warning(
+                    "it is not known yet whether a turn was committed, asking again: %s", error
+                )
                 if self._must_leave(tries):
                     raise CommitUnknown from error
 
     def _try_later(self, turn: Turn, error: DatabaseError, tries: int) -> None:
         """Nothing was written: refuse the starts and keep the rest for the next attempt."""
-        logger.warning("a turn could not be committed, retrying: %s", error)
+        self._core.log.warning("a turn could not be committed, retrying: %s", error)
         refusing = None if self._doubted else error
         if refusing:
             self._refuse_starts(turn, error)
@@ -221,7 +223,7 @@ class Committer:
             self._fail_refused(turn, unit, reason)
 
     def _put_off(self, error: DatabaseError, tries: int) -> None:
-        logger.warning("part of a turn could not be committed, retrying: %s", error)
+        self._core.log.warning("part of a turn could not be committed, retrying: %s", error)
         if self._must_leave(tries):
             raise CommitUnknown from error
         self._pause(PAUSES[min(tries, 3)])
@@ -264,7 +266,7 @@ class Committer:
                 self._ownership.join()
                 joined = True
             except (CommitUnknown, StoreUnavailable) as error:
-                logger.warning("cannot join the database yet, retrying: %s", error)
+                self._core.log.warning("cannot join the database yet, retrying: %s", error)
                 self._pause(PAUSES[min(tries, 3)])
                 self._set_messages_aside()
                 self._keep_no_start_waiting(turn)

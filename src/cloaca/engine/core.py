@@ -15,6 +15,7 @@ from cloaca.engine.events import Message, StartRequest
 from cloaca.engine.executors import Executors
 from cloaca.engine.plan import Plan
 from cloaca.engine.settings import EngineSettings
+from cloaca.engine.throttled_log import ThrottledLog
 from cloaca.engine.timers import Timers
 from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job
@@ -53,6 +54,7 @@ class Core:
         self.inbox = inbox
         self.settings = settings
         self.observer = observer
+        self.log = ThrottledLog(clock)
         self.completions = Completions()
         self.callbacks = make_callbacks(inbox.put, encoders)
         self.runner = ""

@@ -44,4 +44,4 @@ class Heartbeat:
             self._core.store.beat()
             self.wrote(now)
         except (StoreUnavailable, CommitUnknown) as error:
-            logger.warning("the heartbeat was not committed, retrying in a moment: %s", error)
+            self._core.log.warning("the heartbeat was not committed, retrying in a moment: %s", error)

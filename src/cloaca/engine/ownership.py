@@ -136,7 +136,7 @@ class Ownership:
         try:
             work()
         except (DatabaseError, StoreUnavailable) as error:
-            logger.warning("looking for work failed, retrying in a moment: %s", error)
+            self._core.log.warning("looking for work failed, retrying in a moment: %s", error)
         except CommitUnknown as unknown:
             logger.warning(
                 "the reply to a commit was lost, releasing whatever it may have claimed: %s", unknown

@@ -63,7 +63,7 @@ class Steering:
         try:
             standings = self._core.store.steering.standings(held)
         except DatabaseError as error:
-            logger.warning("steered executions could not be read, retrying in a moment: %s", error)
+            self._core.log.warning("steered executions could not be read, retrying in a moment: %s", error)
             self._unseen.update(held)
             return
         for execution in held:

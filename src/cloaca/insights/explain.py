@@ -91,8 +91,10 @@ def _nobody(row: ExecutionRow, known: Known) -> Reason:
 def _lease(row: ExecutionRow, known: Known) -> Iterator[Reason]:
     owner = known.runners.get(row.owner or "")
     if owner is None:
-        text = f"{_owner(row, known)} has it and is not among the runners of this database: another runner takes over"
-    elif owner.is_gone:
+        text = f"{_owner(row, known)} has it and is not among the runners of this database: nobody takes over from it"
+        yield Reason(ReasonKind.LEASE, None, text, f"cloaca cancel {row.id}")
+        return
+    if owner.is_gone:
         text = f"{owner} has it and has ended, or is cut off: another runner takes over as soon as that is proven"
     elif owner.silent_since is not None:
         since = time_text(owner.silent_since.timestamp())
