@@ -13,7 +13,7 @@ import cloaca.testing
 import pytest_cloaca
 from cloaca.authoring.decorator import Dependencies
 from cloaca.authoring.task import OnFailure, OnSuccess, Task
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.model.retry import Backoff
 from cloaca.runner.inputs import Input
 from cloaca.testing.failing import Fail, Replace
@@ -51,7 +51,7 @@ PAGES = (
     ),
     Page(
         "records.md", "Results and records", "What became of an execution.",
-        ("cloaca.runner.result", "cloaca.insights", "cloaca.model.states", "cloaca.model.execution", "cloaca.engine.pruning"),
+        ("cloaca.runner.result", "cloaca.insights", "cloaca.model.states", "cloaca.model.events", "cloaca.engine.pruning"),
     ),
     Page(
         "schedules.md", "Schedules and triggers",

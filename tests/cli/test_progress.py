@@ -9,7 +9,7 @@ import pytest
 from cloaca.cli.formatting import duration_text
 from cloaca.cli.progress import changes, foremost, summary
 from cloaca.insights import AttemptRecord, TaskRecord
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.model.states import TaskStatus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 
 from cloaca.engine.events import Stop
 from cloaca.errors import DatabaseError, RunnerError, StartUnknownError
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.store.rows import Existing
 from tests.engine.bench import chain, workflow
 

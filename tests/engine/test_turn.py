@@ -2,7 +2,7 @@
 
 from cloaca.executors.job import Outcome
 from cloaca.model.delta import Delta
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.model.retry import RetryPolicy
 from tests.engine.bench import chain, seconds_to_wait, workflow
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cloaca
 from cloaca.engine.plan import Plan
 from cloaca.engine.settings import EngineSettings
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.store.rows import Known, Structure
 from tests.engine.bench import workflow
 

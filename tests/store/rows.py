@@ -1,6 +1,6 @@
 """Rows of a batch, with everything that a test does not care about filled in."""
 
-from cloaca.model.execution import AttemptRow, FinishRow
+from cloaca.model.rows import AttemptRow, FinishRow
 from cloaca.store.rows import Batch, Known, RunningRow, StartRow, Structure
 
 NOW = 1_000_000.0

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from cloaca.insights import AttemptRecord, ExecutionRecord, ExecutionSummary, TaskRecord
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 
 
 def print_document(stream: TextIO, document: Any) -> None:

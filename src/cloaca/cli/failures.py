@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cloaca.cli.formatting import printable, shortened
 from cloaca.cli.tracebacks import user_frame
 from cloaca.insights import ExecutionRecord, TaskRecord
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.model.states import TaskStatus
 
 _MOST = 10

@@ -15,7 +15,9 @@ from cloaca.engine.plan import Plan
 from cloaca.executors.current import CurrentCallback, in_callback
 from cloaca.executors.job import Job
 from cloaca.model.context import Context
-from cloaca.model.execution import AttemptRow, Event, ExecutionState, Failure, Succeeded, TimedOut
+from cloaca.model.events import Event, Failure, Succeeded, TimedOut
+from cloaca.model.execution import ExecutionState
+from cloaca.model.rows import AttemptRow
 from cloaca.model.states import TaskStatus
 from cloaca.model.values import Encoders
 from cloaca.model.view import View

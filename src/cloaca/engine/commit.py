@@ -17,7 +17,7 @@ from cloaca.engine.steering import Steering
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
 from cloaca.errors import DatabaseError, RunnerError, StartUnknownError
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.model.states import TaskStatus
 from cloaca.store.rows import Batch, Existing
 from cloaca.store.signals import CommitUnknown, Fenced, RowRefused, RunnerLost, StoreUnavailable

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from cloaca.model.execution import AttemptRow
 from cloaca.model.graph import Graph
+from cloaca.model.rows import AttemptRow
 from cloaca.model.states import Status
 from cloaca.model.view import View
 

@@ -19,7 +19,8 @@ from cloaca.engine.throttled_log import ThrottledLog
 from cloaca.engine.timers import Timers
 from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job
-from cloaca.model.execution import Decision, Event, ExecutionState, TimedOut, advance
+from cloaca.model.events import Event, TimedOut
+from cloaca.model.execution import Decision, ExecutionState, advance
 from cloaca.model.values import Encoders
 from cloaca.store.rows import Existing, Known, Waiting
 from cloaca.store.store import Store

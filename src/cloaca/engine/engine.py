@@ -42,7 +42,9 @@ from cloaca.engine.turn import Turn
 from cloaca.engine.watchdog import Watchdog
 from cloaca.errors import DatabaseError, RunnerError
 from cloaca.executors.job import Outcome, lease_lost, mark_ready, timeout_failure
-from cloaca.model.execution import ExecutionState, Failed, FinishRow, RetryDue, Succeeded, begin
+from cloaca.model.events import Failed, RetryDue, Succeeded
+from cloaca.model.execution import ExecutionState, begin
+from cloaca.model.rows import FinishRow
 from cloaca.model.view import View
 from cloaca.store.rows import StartRow
 from cloaca.store.signals import CommitUnknown, RunnerLost, StoreUnavailable

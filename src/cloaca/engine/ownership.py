@@ -19,9 +19,11 @@ from cloaca.engine.takeover import RELEASED_AT_ONCE, Takeover
 from cloaca.engine.turn import Turn
 from cloaca.errors import DatabaseError
 from cloaca.executors.job import execution_cancelled
-from cloaca.model.execution import ExecutionState, Failed, Failure, StoredAttempt
+from cloaca.model.events import Failed, Failure
+from cloaca.model.execution import ExecutionState
 from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from cloaca.model.restore import restore
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import TaskStatus
 from cloaca.model.values import encode
 from cloaca.model.view import View

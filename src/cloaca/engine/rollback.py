@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from cloaca.engine.core import Core
 from cloaca.engine.turn import Turn
-from cloaca.model.execution import Decision, ExecutionState, Failed, Failure
+from cloaca.model.events import Failed, Failure
+from cloaca.model.execution import Decision, ExecutionState
 from cloaca.model.restore import restore
 from cloaca.model.states import TaskStatus
 

@@ -7,10 +7,10 @@ import logging
 from cloaca.engine.core import Core
 from cloaca.engine.heartbeat import Heartbeat
 from cloaca.engine.suspects import backoff
-from cloaca.model.execution import StoredAttempt
 from cloaca.model.graph import Graph
 from cloaca.model.liveness import Liveness, Seen, Verdict
 from cloaca.model.rounds import DECIDED, decides, reopened
+from cloaca.model.rows import StoredAttempt
 from cloaca.store.rows import OwnedRow, RunnerRow, SuspectRow
 
 logger = logging.getLogger("cloaca.engine")

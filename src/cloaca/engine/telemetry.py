@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cloaca.engine.commit import Committer
 from cloaca.engine.core import Core
 from cloaca.engine.turn import Turn
-from cloaca.model.execution import AttemptRow
+from cloaca.model.rows import AttemptRow
 from cloaca.telemetry.observer import Committed, Ended, Settled, Slotted, Snapshot, Started
 
 

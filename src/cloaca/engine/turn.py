@@ -8,7 +8,8 @@ from cloaca.engine.callbacks import Call
 from cloaca.engine.events import StartRequest
 from cloaca.engine.plan import Plan
 from cloaca.executors.job import Job
-from cloaca.model.execution import AttemptRow, Decision, ExecutionState, FinishRow
+from cloaca.model.execution import Decision, ExecutionState
+from cloaca.model.rows import AttemptRow, FinishRow
 from cloaca.store.rows import Batch
 
 

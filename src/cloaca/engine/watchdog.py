@@ -7,7 +7,7 @@ import math
 from cloaca.engine.core import Core
 from cloaca.engine.turn import Turn
 from cloaca.executors.job import Job, task_timed_out, timeout_failure
-from cloaca.model.execution import Failed
+from cloaca.model.events import Failed
 from cloaca.store.rows import RunningRow
 
 NOTE_AFTER_SECONDS = 0.1

@@ -9,7 +9,7 @@ from typing import Any
 from cloaca.authoring.task import Task
 from cloaca.errors import ExecutionCancelled, LeaseLost, TaskTimeoutError, WorkflowTimeoutError
 from cloaca.model.delta import Delta
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.model.view import View
 
 MOST_OF_A_MESSAGE = 10_000

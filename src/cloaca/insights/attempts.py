@@ -9,8 +9,9 @@ from cloaca.insights.entries import Entry, HistoryKind
 from cloaca.insights.ordering import in_order
 from cloaca.insights.reading import Stored
 from cloaca.insights.records import ConflictRecord, moment, time_text
-from cloaca.model.execution import Failure, StoredAttempt
+from cloaca.model.events import Failure
 from cloaca.model.graph import Graph
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import EventKind, TaskStatus
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from enum import StrEnum
 from cloaca.insights.reading import Stored, input_texts, tasks_of
 from cloaca.insights.records import TaskRecord
 from cloaca.model.delta import Delta
-from cloaca.model.execution import StoredAttempt
 from cloaca.model.graph import Graph
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import TaskStatus
 
 

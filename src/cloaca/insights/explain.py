@@ -12,8 +12,9 @@ from cloaca.insights.reasons import Explanation, Reason, ReasonKind
 from cloaca.insights.records import TaskRecord, time_text
 from cloaca.insights.runners import RunnerRecord
 from cloaca.insights.tasks import SETTLED
-from cloaca.model.execution import Failure, StoredAttempt
+from cloaca.model.events import Failure
 from cloaca.model.rounds import nearest_open
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import EventKind, Status, TaskStatus
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from cloaca.insights.records import ConflictRecord, ExecutionRecord, moment, mom
 from cloaca.insights.tasks import task_records
 from cloaca.model.context import Context
 from cloaca.model.delta import EMPTY, Delta
-from cloaca.model.execution import StoredAttempt
 from cloaca.model.graph import INITIAL, Graph
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import Status
 from cloaca.model.values import encode
 from cloaca.model.view import View

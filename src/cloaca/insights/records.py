@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cloaca.model.context import Context
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.model.states import Status, TaskStatus
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cloaca.insights.records import AttemptRecord, TaskRecord, moment, time_text
-from cloaca.model.execution import AttemptRow, Failure, StoredAttempt
+from cloaca.model.events import Failure
 from cloaca.model.graph import Graph
 from cloaca.model.rounds import decides, nearest_open, reopened
+from cloaca.model.rows import AttemptRow, StoredAttempt
 from cloaca.model.states import TaskStatus
 
 Row = AttemptRow | StoredAttempt

@@ -12,7 +12,7 @@ from cloaca.model.graph import Graph
 from cloaca.model.states import Status
 
 if TYPE_CHECKING:
-    from cloaca.model.execution import StoredAttempt
+    from cloaca.model.rows import StoredAttempt
     from cloaca.store.steering import LiveRow
     from cloaca.store.store import Store
 

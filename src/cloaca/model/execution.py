@@ -7,12 +7,13 @@ commit fails, the engine discards the state and loads it again from the rows.
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple, assert_never
 
 from cloaca.model.delta import Delta
+from cloaca.model.events import Event, Failed, Failure, RetryDue, Succeeded, TimedOut
 from cloaca.model.graph import Graph
 from cloaca.model.retry import RetryPolicy
+from cloaca.model.rows import AttemptRow, FinishRow, StoredAttempt
 from cloaca.model.rules import Facts
 from cloaca.model.states import Status, TaskStatus
 from cloaca.model.view import View, final_view, replayed, view_before
@@ -23,111 +24,6 @@ KEPT_DELTA = 1000
 PENDING, READY = TaskStatus.PENDING, TaskStatus.READY
 COMPLETED, FAILED, SKIPPED = TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED
 CANCELLED = TaskStatus.CANCELLED
-
-
-class Failure(NamedTuple):
-    """Why an attempt failed: the exception's type name, its message, its traceback as text."""
-
-    type: str
-    message: str
-    traceback: str
-
-    def text(self) -> str:
-        """JSON text, as stored."""
-        return json.dumps(self._asdict())
-
-    @classmethod
-    def from_text(cls, text: str) -> Failure:
-        """Parse what ``text`` wrote."""
-        return cls(**json.loads(text))
-
-    def __str__(self) -> str:
-        return f"{self.type}: {self.message}" if self.message else self.type
-
-
-class Succeeded(NamedTuple):
-    """A body returned; times are wall-clock seconds."""
-
-    node: int
-    attempt: int
-    delta: Delta
-    started_at: float
-    finished_at: float
-
-
-class Failed(NamedTuple):
-    """A body raised, timed out, or crashed its process; ``final`` rules out a retry."""
-
-    node: int
-    attempt: int
-    failure: Failure
-    started_at: float
-    finished_at: float
-    final: bool = False
-
-
-class RetryDue(NamedTuple):
-    """The delay before an attempt is over."""
-
-    node: int
-    attempt: int
-
-
-class TimedOut(NamedTuple):
-    """The execution as a whole exceeded its timeout in seconds, counted from a wall-clock time."""
-
-    limit: float
-    timed_from: float = 0.0
-
-
-Event = Succeeded | Failed | RetryDue | TimedOut
-
-
-class StoredAttempt(NamedTuple):
-    """An attempt as read back from the database."""
-
-    task: str
-    attempt: int
-    status: str
-    delta: str | None
-    error: str | None
-    reason: str | None
-    started_at: float | None
-    finished_at: float | None
-    retry_at: float | None
-    crashes: int
-    charges: int
-    alone: bool
-    fence: int
-    deferred: bool
-
-
-class AttemptRow(NamedTuple):
-    """What is stored of one attempt, in the order of the statement that writes it."""
-
-    execution_id: str
-    task: str
-    attempt: int
-    status: str
-    delta: str | None
-    error: str | None
-    reason: str | None
-    started_at: float | None
-    finished_at: float | None
-    retry_at: float | None
-    owner: str
-    fence: int
-
-
-class FinishRow(NamedTuple):
-    """What is stored when an execution ends."""
-
-    status: str
-    error: str | None
-    finished_at: float
-    execution_id: str
-    owner: str
-    fence: int
 
 
 class TaskLimits(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from cloaca.model.delta import Delta
-from cloaca.model.execution import StoredAttempt
 from cloaca.model.graph import Graph
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import TaskStatus
 
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cloaca.model.delta import Delta
+from cloaca.model.events import Failure
 from cloaca.model.execution import (
     COMPLETED,
     FAILED,
     PENDING,
     SKIPPED,
-    AttemptRow,
     Decision,
     ExecutionState,
-    Failure,
-    StoredAttempt,
     block_below,
     open_or_put_off,
     release,
-)  # fmt: skip
+)
 from cloaca.model.rounds import DECIDED, decides, last_before, nearest_open, reopened
+from cloaca.model.rows import AttemptRow, StoredAttempt
 from cloaca.model.states import TaskStatus
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from cloaca.model.execution import AttemptRow, StoredAttempt
 from cloaca.model.graph import Graph
+from cloaca.model.rows import AttemptRow, StoredAttempt
 from cloaca.model.states import TaskStatus
 
 Attempts = Mapping[int, Sequence[StoredAttempt]]

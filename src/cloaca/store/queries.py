@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from cloaca.model.execution import StoredAttempt
+from cloaca.model.rows import StoredAttempt
 from cloaca.store.listing import page_of
 from cloaca.store.rows import ExecutionRow, OwnedRow, Waiting
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from cloaca.model.execution import AttemptRow, FinishRow, StoredAttempt
+from cloaca.model.rows import AttemptRow, FinishRow, StoredAttempt
 from cloaca.model.states import EventKind, Status
 
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from cloaca.model.execution import StoredAttempt
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import EventKind
 from cloaca.model.steering import Change, Standing, Verb
 

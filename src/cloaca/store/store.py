@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cloaca.model.execution import StoredAttempt
+from cloaca.model.rows import StoredAttempt
 from cloaca.store.rows import (
     Batch,
     ClaimedExecution,

@@ -12,7 +12,7 @@ from cloaca.engine.callbacks import Call, Callbacks
 from cloaca.executors.job import Job, Outcome, failure_of
 from cloaca.executors.loop import LoopExecutor
 from cloaca.executors.threads import ThreadExecutor
-from cloaca.model.execution import Failure
+from cloaca.model.events import Failure
 from cloaca.testing.cooperative import CooperativeThread, InlineClock
 from cloaca.testing.event_loop import VirtualLoop
 from cloaca.testing.failing import Failures

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 
 from cloaca.errors import DatabaseError
-from cloaca.model.execution import StoredAttempt
+from cloaca.model.rows import StoredAttempt
 from cloaca.store.postgres import connection as driver
 from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import (

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca.errors import DatabaseError
-from cloaca.model.execution import StoredAttempt
+from cloaca.model.rows import StoredAttempt
 from cloaca.model.states import Status
 from cloaca.store.queries import Queries
 from cloaca.store.rows import (
