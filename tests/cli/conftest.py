@@ -135,7 +135,7 @@ def plain(shown: str) -> str:
 
 def resume_command(text: str) -> list[str]:
     """The arguments of the command to go on that an interrupted one prints."""
-    return re.search(r"go on with:\s+cloaca (run .*)", text)[1].split()
+    return re.search(r"resume with:\s+cloaca (run .*)", text)[1].split()
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_all_is_well_where_runners_work(shell, ended):
     assert [line.split()[:2] for line in lines] == [
         ["ok", check] for check in ("database", "tables", "locks", "runners", "clocks")
     ]
-    assert "1 at work, with 0 executions" in lines[3]
+    assert "1 alive, owning 0 executions" in lines[3]
 
 
 def test_a_runner_that_was_killed_is_found_with_what_it_owns(shell, other):
@@ -72,21 +72,21 @@ def test_a_runner_that_was_stopped_is_found(shell, other):
     os.waitpid(other.pid, os.WUNTRACED)
     shown = shell.run("doctor", "--for", "0", status=1)
     assert f"process {other.pid} " in shown
-    assert f"next: let it go on, kill -CONT {other.pid}," in shown
+    assert f"next: continue it with kill -CONT {other.pid}," in shown
 
 
 def test_what_nobody_runs_is_found_once_it_has_waited_for_a_while(shell, waiting, monkeypatch):
     assert "executions" not in found(shell, status=0)
     monkeypatch.setattr("cloaca.insights.findings.PATIENCE_SECONDS", 0.0)
     executions = found(shell, status=1)["executions"]
-    assert "1 execution of workflow 'etl' waits, the oldest" in executions["text"]
+    assert "1 execution of workflow 'etl' waits; the oldest" in executions["text"]
     assert "cloaca explain" in executions["next_step"]
 
 
 def test_tables_that_are_not_there_or_old_are_left_as_they_are(shell, postgres_url, tmp_path):
     next_step = found(shell, "--db", postgres_url, status=1)["tables"]["next_step"]
-    assert re.fullmatch("make them: cloaca migrate( --db .*)?", next_step)
-    assert found(shell, "--db", postgres_url, status=1)["tables"]["text"] == "there are none"
+    assert re.fullmatch("create them: cloaca migrate( --db .*)?", next_step)
+    assert found(shell, "--db", postgres_url, status=1)["tables"]["text"] == "the database has none"
     missing = tmp_path / "missing.db"
     database = found(shell, "--db", f"sqlite:///{missing}", status=1)["database"]
     assert f"there is no database {missing}" in database["text"]

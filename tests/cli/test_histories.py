@@ -48,7 +48,7 @@ def test_a_narrow_terminal_shows_all_of_a_history(folder):
 def test_a_diff_says_where_two_executions_part_and_ends_with_1(shell, ended):
     assert shell.run("diff", ended[0], ended[0]) == "they do not differ\n"
     lines = shell.run("diff", *ended, status=1).splitlines()
-    assert lines[0] == """they part here: the input under 'fail' is nothing here, and "on purpose" there"""
+    assert lines[0] == """first difference: input 'fail' is absent in A and "on purpose" in B"""
     assert re.search(r"^Status +load +Completed +Failed$", "\n".join(lines), re.MULTILINE)
     document = shell.json("diff", *ended, status=1)
     assert (document["a"], document["b"]) == tuple(ended)

@@ -24,7 +24,7 @@ def test_an_interrupted_execution_goes_on_where_it_was(folder):
         folder.open_gate()
         shown = beginning + process.stdout.read()
         assert process.wait() == 0
-    assert "goes on: 1 of 3 tasks completed before" in shown
+    assert "of workflow etl: 1 of 3 tasks already completed" in shown
     assert "extract" not in shown
     assert "task transform completed" in shown
     assert "load runs" in shown
@@ -46,7 +46,7 @@ def test_json_of_an_interrupted_execution_is_nothing(folder):
     with folder.begun("run", "etl.py", "--json", "--context", folder.gate()) as process:
         read_until(process.stderr, "task transform started")
         process.send_signal(signal.SIGINT)
-        assert "go on with:" in process.stderr.read()
+        assert "resume with:" in process.stderr.read()
         assert process.stdout.read() == ""
         assert process.wait() == 130
 
@@ -76,7 +76,7 @@ def test_a_database_in_memory_has_nothing_to_go_on_with(folder):
     with folder.begun("run", "etl.py", "--db", ":memory:", "--context", folder.gate()) as process:
         read_until(process.stdout, "task transform started")
         process.send_signal(signal.SIGINT)
-        assert process.stderr.read() == "\nInterrupted. A database in memory keeps nothing.\n"
+        assert process.stderr.read() == "\nInterrupted. The database was in memory: nothing is kept.\n"
         assert process.wait() == 130
 
 
@@ -113,7 +113,7 @@ def test_an_execution_that_was_started_with_other_tasks_is_not_waited_for(folder
         process.send_signal(signal.SIGINT)
         command = resume_command(process.stderr.read())
     folder.write("etl.py", ETL.replace("def load", "def unload"))
-    assert "cannot go on here: workflow 'etl' has other tasks" in folder.run(*command).stderr
+    assert "cannot continue here: workflow 'etl' has different tasks" in folder.run(*command).stderr
 
 
 def test_others_that_the_database_holds_do_not_keep_the_command_from_ending(folder):

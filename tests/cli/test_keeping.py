@@ -14,7 +14,7 @@ from tests.cli.conftest import rest_of
 def test_migrate_makes_the_tables_and_says_from_which_version_to_which(shell):
     if shell.url.startswith("postgresql"):
         assert (
-            "has no tables of cloaca: check CLOACA_DATABASE_URL, or make them: cloaca migrate"
+            "has no cloaca tables: check CLOACA_DATABASE_URL, or create them: cloaca migrate"
             in shell.refused("list")
         )
     first = shell.json("migrate")
@@ -37,7 +37,7 @@ def test_migrate_brings_older_tables_up_to_date(shell, sqlite_url):
     db.close()
     last = MIGRATIONS[-1][0]
     refused = shell.refused("list", "--db", sqlite_url)
-    assert f"have version 1, and this release needs {last}: once no older release works on them" in refused
+    assert f"have version 1, but this release needs {last}: once no older release uses them" in refused
     assert f"brought from version 1 to {last}\n" in shell.run("migrate", "--db", sqlite_url)
 
 

@@ -123,7 +123,7 @@ def test_a_database_that_is_not_there_is_not_made(shell, tmp_path):
         assert f"there is no database {missing}: check --db" in shell.refused(*arguments)
         assert not missing.exists()
     shell.url = f"sqlite:///{missing}"
-    assert f"there is no database {missing}: check CLOACA_DATABASE_URL, and" in shell.refused("list")
+    assert f"there is no database {missing}: check CLOACA_DATABASE_URL and" in shell.refused("list")
     assert "in memory" in shell.refused("list", "--database-url", "sqlite:///:memory:")
 
 

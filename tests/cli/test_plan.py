@@ -40,7 +40,7 @@ def test_nothing_waits_where_the_first_claim_chooses(shop):
     done = shop.run("plan", "new.py")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "orders: 1 execution not ended\n  fetch: runs the new code\n  load: runs the new code\nnothing would wait\n"
+        "orders: 1 unfinished execution\n  fetch: runs the new code\n  load: runs the new code\nno execution would wait\n"
     )
 
 
@@ -50,10 +50,10 @@ def test_what_would_wait_is_told_and_is_exit_code_2(shop):
     done = shop.run("plan", "old.py")
     assert (done.returncode, done.stderr) == (2, "")
     assert done.stdout.splitlines() == [
-        "orders: 1 execution not ended",
+        "orders: 1 unfinished execution",
         "  fetch: runs the new code",
-        "refunds: 1 execution not ended, 1 would wait",
-        "  1 of 1: the workflow is not registered by the code given",
+        "refunds: 1 unfinished execution, 1 would wait",
+        "  1 of 1: this code does not register the workflow",
         "some would wait: run them with the code that started them, or cancel them",
     ]
     told = json.loads(shop.run("plan", "old.py", "--json").stdout)
@@ -74,7 +74,7 @@ def test_what_would_wait_is_told_and_is_exit_code_2(shop):
         (["absent.py"], "there is no file absent.py"),
         (
             ["old.py", "--db", "sqlite:///empty.db"],
-            "empty.db has no tables of cloaca: check --db, or make them: cloaca migrate --db sqlite:///empty.db",
+            "empty.db has no cloaca tables: check --db, or create them: cloaca migrate --db sqlite:///empty.db",
         ),
         ([], "Missing argument"),
     ],
@@ -92,11 +92,11 @@ def test_what_cannot_be_compared_is_refused(shop, arguments, message):
     [
         (
             "delete from cloaca_migrations where version > 1",
-            r"have version 1, and this release needs \d+: once no",
+            r"have version 1, but this release needs \d+: once no",
         ),
         (
             "insert into cloaca_migrations values (99, '')",
-            r"have version 99, and this release knows \d+: upgrade",
+            r"have version 99, but this release knows only \d+: upgrade",
         ),
     ],
 )

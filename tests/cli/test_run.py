@@ -149,7 +149,7 @@ def test_what_a_failed_run_says_to_type_runs_what_failed_and_nothing_that_comple
     folder.write("once.py", FAILS_ONCE)
     failed = folder.run("run", "once.py", "--db", "sqlite:///once.db")
     assert failed.returncode == 1
-    typed = re.search(r"keep what did:\n  (cloaca retry .* && cloaca run .*)\n", failed.stdout)[1]
+    typed = re.search(r"keep the others:\n  (cloaca retry .* && cloaca run .*)\n", failed.stdout)[1]
     retry, resume = (command.split()[1:] for command in typed.split(" && "))
     assert folder.run(*retry).returncode == 0
     again = folder.run(*resume)
@@ -171,7 +171,7 @@ def test_resuming_a_finished_execution_shows_its_result_and_runs_nothing(folder)
     assert again.returncode == 1
     assert json.loads(again.stdout) == first
     plain = folder.run("run", "etl.py", "--resume", first["execution_id"])
-    assert "has ended already" in plain.stdout
+    assert "has already ended" in plain.stdout
     assert "runs" not in plain.stdout
 
 

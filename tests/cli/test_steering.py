@@ -14,7 +14,9 @@ def status(shell, id):
 
 
 def test_an_execution_is_paused_resumed_and_cancelled(shell, waiting):
-    assert f"execution {waiting} is Paused: go on with cloaca resume {waiting}" in shell.run("pause", waiting)
+    assert f"execution {waiting} is Paused: resume it with cloaca resume {waiting}" in shell.run(
+        "pause", waiting
+    )
     assert f"cloaca resume {waiting} " in shell.run("show", waiting).partition("\nnext\n")[2]
     assert shell.json("resume", waiting)["status"] == "Pending"
     assert shell.run("cancel", waiting) == f"execution {waiting} is Cancelled\n"

@@ -34,7 +34,7 @@ def held(runs):
 def test_in_a_pipe_each_change_is_a_line_and_the_exit_code_is_that_of_the_execution(folder, held):
     with folder.begun("watch", held) as watching:
         first = watching.stdout.readline()
-        assert first == f"execution {held} of workflow etl goes on: 1 of 3 tasks completed before\n"
+        assert first == f"execution {held} of workflow etl: 1 of 3 tasks already completed\n"
         folder.open_gate()
         out, err = watching.communicate(timeout=20)
     assert (watching.returncode, err) == (0, "")
@@ -65,13 +65,13 @@ def test_of_one_whose_process_died_it_is_told_that_nobody_works_on_it(folder, he
     runs.kill()
     runs.wait()
     with folder.begun("watch", held) as watching:
-        assert watching.stdout.readline().endswith("1 of 3 tasks completed before\n")
+        assert watching.stdout.readline().endswith("1 of 3 tasks already completed\n")
         told = watching.stdout.readline()
     assert f"(process {runs.pid} on " in told
-    assert "has ended, or is cut off: another runner takes over" in told
+    assert "has ended or lost its connection: another runner takes over" in told
     shown = folder.run("show", held).stdout
     assert re.search(
-        rf"^owner +runner \S+ \(process {runs.pid} on .*has ended, or is cut off", shown, re.MULTILINE
+        rf"^owner +runner \S+ \(process {runs.pid} on .*has ended or lost its connection", shown, re.MULTILINE
     )
     assert "\n  cloaca worker MODULE  # take it over" in shown
 
@@ -113,7 +113,7 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_watching(folder, p
         with folder.begun("watch", handle.execution_id, "--db", url) as watching:
             watching.stdout.readline()
             role.lock_out()
-            assert "it cannot be looked at for the moment, trying again: " in watching.stderr.readline()
+            assert "the database cannot be read at the moment, retrying: " in watching.stderr.readline()
             role.let_in()
             handle.cancel()
             out, err = watching.communicate(timeout=20)
@@ -123,8 +123,8 @@ def test_a_database_that_is_away_for_a_while_does_not_end_the_watching(folder, p
 
 def test_what_has_ended_already_is_shown_with_what_to_type_next(shell, ended):
     done = shell.done("watch", ended[1], status=1)
-    assert done.stdout.startswith(f"execution {ended[1]} of workflow etl has ended already\n\nFailed in ")
-    assert f"Run again what failed:\n  cloaca retry {ended[1]}\n" in done.stdout
+    assert done.stdout.startswith(f"execution {ended[1]} of workflow etl has already ended\n\nFailed in ")
+    assert f"Run the failed tasks again:\n  cloaca retry {ended[1]}\n" in done.stdout
     assert re.search(
         r"\ntask load failed in attempt 1: ValueError: on purpose\n  \S+invoked.py:\d+ in load\n", done.stdout
     )

@@ -94,7 +94,7 @@ def test_a_worker_told_to_wait_leaves_what_was_started_under_another_version(sho
             assert process.wait(PATIENCE_SECONDS) == 0
         shop.write("shop.py", SHOP.replace('context["packed"] = True', 'context["packed"] = "anew"'))
         with shop.begun(*command, "--on-version-change", "wait") as process:
-            read_until(process.stderr, "'orders' wait: they were started under another version than")
+            read_until(process.stderr, "'orders' wait: they were started with a version other than")
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_SECONDS) == 0
         with shop.begun(*command) as process:

@@ -110,8 +110,7 @@ def test_of_different_structures_the_first_task_that_differs_comes_first(make_ru
         ("Structure", "third", None, "after second", "after between, if task_success('between')"),
     ]
     assert (
-        runner.diff(old, new).differences[2].text
-        == "task 'between' is absent here, and runs after first there"
+        runner.diff(old, new).differences[2].text == "task 'between' is absent in A and runs after first in B"
     )
 
 

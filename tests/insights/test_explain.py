@@ -112,8 +112,8 @@ def test_a_pause_is_named_with_its_time_and_with_what_still_runs(scene):
     execution, _ = scene.begun(nothing)
     scene.steer(execution, pause)
     assert rows_of(scene.insights.explain(execution), execution) == [
-        ("Paused", None, "it is paused since TIME; what runs is still let end", "cloaca resume ID"),
-        ("Running", "t0", "task 't0', attempt 1, runs at RUNNER since TIME, of at most 7.5 s", None),
+        ("Paused", None, "it is paused since TIME; running tasks may still finish", "cloaca resume ID"),
+        ("Running", "t0", "task 't0', attempt 1, runs at RUNNER, started at TIME, timeout 7.5 s", None),
     ]
 
 
@@ -133,8 +133,8 @@ def test_a_body_that_runs_is_named_with_what_waits_for_it_and_for_a_slot(scene):
     scene.bench.clock.move(0.2)
     hand.turn()
     assert rows_of(scene.insights.explain(execution), execution) == [
-        ("Running", "a", "task 'a', attempt 1, runs at RUNNER since TIME, of at most 7.5 s", None),
-        ("Slot", "b", "task 'b' waits for a slot at RUNNER, or has begun there less than 100 ms ago", None),
+        ("Running", "a", "task 'a', attempt 1, runs at RUNNER, started at TIME, timeout 7.5 s", None),
+        ("Slot", "b", "task 'b' waits for a slot at RUNNER, or started there less than 100 ms ago", None),
         ("Dependency", "c", "task 'c' waits for 'a', 'b'", None),
     ]
 
@@ -159,7 +159,7 @@ def test_a_suspect_waits_for_its_turn(scene):
     (_, reason) = rows_of(scene.insights.explain(execution), execution)
     assert reason == (
         "Suspect", "t0",
-        "task 't0' may have brought its process down once: it runs next with nothing beside it, when its turn comes", None,
+        "task 't0' may have crashed its process once: it runs alone next", None,
     )  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def test_an_owner_that_has_ended_is_named(scene):
     scene.bench.crash(hand)
     assert rows_of(scene.insights.explain(execution), execution) == [(
         "Lease", None,
-        "RUNNER has it and has ended, or is cut off: another runner takes over as soon as that is proven",
+        "RUNNER owns it, but has ended or lost its connection: another runner takes over as soon as that is certain",
         "cloaca worker MODULE",
     )]  # fmt: skip
 
@@ -180,7 +180,7 @@ def test_an_owner_that_is_silent_is_named_with_since_when(scene):
     assert len(scene.insights.explain(execution).reasons) == 1
     scene.bench.clock.move(2)
     assert rows_of(scene.insights.explain(execution), execution)[0] == (
-        "Lease", None, "RUNNER has it and has been silent since TIME: another runner takes over when its lease ends",
+        "Lease", None, "RUNNER owns it, but has been silent since TIME: another runner takes over when its lease ends",
         "cloaca worker MODULE",
     )  # fmt: skip
     hand.turn()
@@ -192,7 +192,9 @@ def test_an_owner_that_is_nowhere_is_named(scene):
     execution, hand = scene.begun(nothing)
     hand.store.leave()
     _, _, text, next_step = rows_of(scene.insights.explain(execution), execution)[0]
-    assert text.endswith("has it and is not among the runners of this database: nobody takes over from it")
+    assert text.endswith(
+        "owns it, but is not among the runners of this database: no runner takes over from it"
+    )
     assert next_step == "cloaca cancel ID"
 
 
@@ -219,8 +221,8 @@ def unbuildable(name):
     ("code", "kind", "text"),
     [
         (None, "Code", "it waits for its code: workflow 'chain' is not registered in this process: import its module"),
-        (("other", None), "Code", "it waits for its code: workflow 'chain' has other tasks, dependencies or rules here"),
-        (("same", "v2"), "Code", "it waits for its code: version v of workflow 'chain', and version v2 is registered here"),
+        (("other", None), "Code", "it waits for its code: workflow 'chain' has different tasks, dependencies or rules here"),
+        (("same", "v2"), "Code", "it waits for its code: version v of workflow 'chain'; version v2 is registered here"),
         (unbuildable, "Code", "it waits for its code: workflow 'chain' cannot be built here, it is empty"),
         (("same", "v"), "Runner", "it waits for a runner with capacity"),
     ],
@@ -236,7 +238,7 @@ def test_what_nobody_has_waits_for_its_code_or_a_runner(scene, code, kind, text)
     first, *others = rows_of(scene.insights.explain(execution), execution)
     assert (first[0], first[3]) == (kind, "cloaca worker MODULE")
     assert first[2].startswith(text)
-    assert first[2].endswith("no runner works on this database")
+    assert first[2].endswith("no runner is using this database")
     assert [other[:2] for other in others] == [("Dependency", "b")]
 
 
@@ -248,9 +250,7 @@ def test_one_whose_end_is_not_stored_yet_says_so(scene):
     (reason,) = scene.insights.explain("e").reasons
     store.leave()
     assert reason.kind is ReasonKind.ENDING
-    assert reason.text.startswith(
-        "all its tasks are decided: its end is stored with the next turn of runner r9"
-    )
+    assert reason.text.startswith("all its tasks have ended: runner r9")
 
 
 def test_a_body_that_has_given_its_slot_back_is_deferred(runner):
@@ -265,8 +265,8 @@ def test_a_body_that_has_given_its_slot_back_is_deferred(runner):
         assert not handle.wait(0.01)
     goes_on.set()
     assert re.fullmatch(
-        r"task 'waits', attempt 1, waits for its condition without a slot at runner \S+ \(process \d+ on \S+\) since "
-        r"[-\d]+ [:\d]+ UTC, of at most 60 s", reason.text
+        r"task 'waits', attempt 1, waits for its condition without a slot at runner \S+ \(process \d+ on \S+\), started at "
+        r"[-\d]+ [:\d]+ UTC, timeout 60 s", reason.text
     )  # fmt: skip
     assert handle.result(SOON).status == "Completed"
 
@@ -274,7 +274,7 @@ def test_a_body_that_has_given_its_slot_back_is_deferred(runner):
 def test_a_client_knows_no_code(client):
     handle = client.start("w")
     assert str(handle.explain()) == (
-        "it waits for a runner with capacity in a process that has registered workflow 'w'; no runner works on this "
+        "it waits for a runner with capacity in a process that has registered workflow 'w'; no runner is using this "
         "database"
     )
     with pytest.raises(cloaca.ExecutionNotFoundError):

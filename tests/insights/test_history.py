@@ -56,7 +56,7 @@ def test_an_execution_that_is_retried_tells_how_each_round_went(runner):
     assert history[4].details.get("error", history[3].details.get("error")) == {
         "type": "OSError", "message": "no route",
     }  # fmt: skip
-    assert history[7].text == "somebody retried it: round 2 began"
+    assert history[7].text == "it was retried: round 2 began"
     assert implied_status(history) == "Completed"
     assert implied_status(history[:7]) == "Failed"
     assert implied_status(history[:8]) == "Running"
@@ -72,7 +72,7 @@ def test_a_fork_tells_what_it_has_kept(runner):
     assert told(history)[:5] == [
         ("Started", None), ("Forked", None), ("Kept", "a"), ("Kept", "beside"), ("Claimed", None),
     ]  # fmt: skip
-    assert history[1].text == f"it is a fork of execution {first.execution_id}, from task 'b' on"
+    assert history[1].text == f"it was forked from execution {first.execution_id} at task 'b'"
     assert told(history)[-1] == ("Ended", None)
 
 
@@ -126,6 +126,6 @@ def test_each_runner_that_had_it_is_told_once_it_is_known(bench):
     third.turn()
     texts = [record.text for record in Insights(bench.observer).history(execution)]
     assert [text.replace(first.core.runner, "1").replace(second.core.runner, "2") for text in texts[:5]] == [
-        "runner 1 started an execution of workflow 'chain'", "runner 1 claimed it", "runner 1 gave it back",
-        "runner 2 claimed it", "runner 2 was taken for dead, and lost it",
+        "runner 1 started an execution of workflow 'chain'", "runner 1 claimed it", "runner 1handed it over",
+        "runner 2 claimed it", "it was taken over from runner 2, which was considered dead",
     ]  # fmt: skip

@@ -95,20 +95,20 @@ def test_another_version_waits_where_it_is_to(runner, halfway):
     plan = runner.plan({"w": changed()}, on_version_change="wait")
     assert plan.waits
     assert numbers(plan) == {"first": {"keeps": 1}, "second": {"waits": 1}}
-    assert "under another version" in plan.workflows[0].why[0]
+    assert "a version other than" in plan.workflows[0].why[0]
 
 
 def test_other_tasks_wait(runner, halfway):
     plan = runner.plan({"w": built(third=True)})
     assert plan.waits
     assert numbers(plan) == {"first": {"keeps": 1}, "second": {"waits": 1}, "third": {}}
-    assert plan.workflows[0].why == ["1 of 1: they were started with other tasks, dependencies or rules"]
+    assert plan.workflows[0].why == ["1 of 1: they were started with different tasks, dependencies or rules"]
 
 
 def test_what_no_code_is_given_for_waits(runner, halfway):
     plan = runner.plan({})
     assert plan.waits
-    assert plan.workflows[0].why == ["1 of 1: the workflow is not registered by the code given"]
+    assert plan.workflows[0].why == ["1 of 1: this code does not register the workflow"]
     assert numbers(plan) == {"first": {"keeps": 1}, "second": {"waits": 1}}
 
 

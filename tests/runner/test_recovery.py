@@ -130,12 +130,12 @@ def test_an_execution_whose_structure_changed_waits_and_says_so(make_runner, lef
     until_logged(
         runner,
         caplog,
-        "were started with other tasks, dependencies or rules than those of the registered workflow",
+        "were started with different tasks, dependencies or rules than those of the registered workflow",
     )
     record = runner.get_execution(left[0])
     assert (record.status, record.finished_at) == ("Running", None)
     assert record.waiting_for == (
-        "workflow 'chain' has other tasks, dependencies or rules here than it was started with: "
+        "workflow 'chain' has different tasks, dependencies or rules here than when it was started: "
         "run it with the code that started it"
     )
     build_chain()
@@ -175,7 +175,7 @@ def test_a_workflow_whose_constructor_fails_waits_and_the_runner_goes_on(make_ru
     waiting_for = runner.get_execution(left[0]).waiting_for
     assert waiting_for == (
         "workflow 'chain' cannot be built here, the constructor of workflow 'chain' failed with ImportError: "
-        "no module named 'pandas': mend its constructor and register it again"
+        "no module named 'pandas': fix its constructor and register it again"
     )
     broken.clear()
     cloaca.register_workflow_constructor("chain", constructor)

@@ -53,12 +53,12 @@ def test_told_to_wait_a_runner_leaves_what_a_dead_one_began_under_another_versio
     until_logged(
         runner,
         caplog,
-        f"were started under another version than the registered one, {new.version}, and on_version_change is 'wait'",
+        f"were started with a version other than the registered one, {new.version}, and on_version_change is 'wait'",
     )
     record = runner.get_execution(execution_id)
     assert record.finished_at is None
     assert record.waiting_for == (
-        f"version {record.workflow_version} of workflow 'chain', and version {new.version} is registered here: run it "
+        f"version {record.workflow_version} of workflow 'chain'; version {new.version} is registered here: run it "
         "with the code that started it, or with on_version_change='continue'"
     )
     assert runner.execute("chain").status == "Completed"

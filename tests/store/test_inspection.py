@@ -83,7 +83,7 @@ def test_the_process_that_holds_a_files_lock_is_named(sqlite_place, hold):
     (holder,) = looking.holders(patience=0.05)
     assert holder.who.startswith(f"process {pid} (python")
     assert (holder.what, holder.remedy) == (
-        "the lock for writing",
+        "the write lock",
         f"end its transaction, or the process: kill {pid}",
     )
 

@@ -58,9 +58,7 @@ def asking(url: str) -> Iterator[Client]:
     Raises:
         Refused: The file does not exist, the database is in memory, or its tables have another version.
     """
-    check_kept(
-        url, why="nothing of it is left when the command that made it has ended: name a file or a server"
-    )
+    check_kept(url, why="it is lost when the command that created it ends: name a file or a server")
     check_exists(url)
     check_tables(url)
     with Client(url) as client:
@@ -77,16 +75,16 @@ def check_tables(url: str) -> None:
         version, needed = inspection.tables_version(), inspection.known_version
     if not version:
         raise Refused(
-            f"{without_password(url)} has no tables of cloaca: check {_source_of(url)}, or make them: {command_for(url, 'migrate')}"
+            f"{without_password(url)} has no cloaca tables: check {_source_of(url)}, or create them: {command_for(url, 'migrate')}"
         )
     if version > needed:
         raise Refused(
-            f"the tables of {without_password(url)} have version {version}, and this release knows {needed}: upgrade pycloaca"
+            f"the tables of {without_password(url)} have version {version}, but this release knows only {needed}: upgrade pycloaca"
         )
     if version < needed:
         raise Refused(
-            f"the tables of {without_password(url)} have version {version}, and this release needs {needed}: once no older "
-            f"release works on them, bring them up to date: {command_for(url, 'migrate')}"
+            f"the tables of {without_password(url)} have version {version}, but this release needs {needed}: once no older "
+            f"release uses them, migrate them: {command_for(url, 'migrate')}"
         )
 
 
@@ -109,7 +107,7 @@ def check_exists(url: str) -> None:
     parsed = parse_database_url(url)
     if isinstance(parsed, SqliteUrl) and not is_there(url):
         raise Refused(
-            f"there is no database {parsed.path}: check {_source_of(url)}, and the folder you are in"
+            f"there is no database {parsed.path}: check {_source_of(url)} and the current directory"
         )
 
 

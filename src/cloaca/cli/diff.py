@@ -41,7 +41,7 @@ def diff(a: str, *, b: str, url: str, as_object: bool) -> None:
     elif found.first is None:
         click.echo("they do not differ")
     else:
-        click.echo(f"they part here: {shortened(found.first.text)}\n")
+        click.echo(f"first difference: {shortened(found.first.text)}\n")
         print_table(sys.stdout, ("what", "task", "key", "A", "B"), list(map(_row, found.differences)))
     click.get_current_context().exit(FAILED if found else COMPLETED)
 

@@ -49,7 +49,7 @@ def doctor(*, url: str, watch: float, thorough: bool, as_object: bool) -> None:
 
     Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.
     """
-    check_kept(url, why="there is nothing to look at: name a file or a server")
+    check_kept(url, why="there is nothing to examine: name a file or a server")
     found = []
     for finding in _findings(url, watch=watch, thorough=thorough):
         found.append(finding)
@@ -70,7 +70,7 @@ def _findings(url: str, *, watch: float, thorough: bool) -> Iterator[Finding]:
             "database",
             Grade.WRONG,
             str(error),
-            f"name another with --db, or make it: {command_for(url, 'migrate')}",
+            f"choose another with --db, or create it: {command_for(url, 'migrate')}",
         )
         return
     with closing(inspection), closing(store):

@@ -38,7 +38,7 @@ def print_execution(
     stream.writelines(f"{line}\n" for line in failure_lines(record))
     commands = list(next_commands(record, url))
     if trouble:
-        commands.insert(0, (command_for(url, "worker", "MODULE"), "take it over, where no worker is left"))
+        commands.insert(0, (command_for(url, "worker", "MODULE"), "take it over if no worker is running"))
     if commands:
         stream.write("\nnext\n")
         stream.writelines(f"  {command}  # {what}\n" for command, what in commands)
@@ -77,7 +77,7 @@ def _print_tasks(record: ExecutionRecord, stream: TextIO) -> None:
         stream, ("task", "status", "attempts", "started (UTC)", "took", "why"), list(map(_task_row, tasks))
     )
     if len(tasks) < len(record.tasks):
-        stream.write(f"and {len(record.tasks) - len(tasks):,} more: --json has all\n")
+        stream.write(f"and {len(record.tasks) - len(tasks):,} more: --json prints all\n")
 
 
 def _task_row(task: TaskRecord) -> tuple[str, ...]:
@@ -111,16 +111,16 @@ def next_commands(record: ExecutionRecord, url: str) -> Iterator[tuple[str, str]
     if record.status in (Status.FAILED, Status.CANCELLED):
         yield (
             command_for(url, "retry", id),
-            "run again what failed" if failed_tasks(record) else "go on with it",
+            "run the failed tasks again" if failed_tasks(record) else "continue it",
         )
     if failed := failed_tasks(record):
         yield (
             command_for(url, "fork", id, failed[0].id),
-            "a new execution from this task, with --set KEY=JSON",
+            "start a new execution from this task, with --set KEY=JSON",
         )
     if record.status is Status.PAUSED:
-        yield command_for(url, "resume", id), "let it go on"
+        yield command_for(url, "resume", id), "continue it"
     if record.status is Status.RUNNING:
-        yield command_for(url, "watch", id), "follow it to its end"
+        yield command_for(url, "watch", id), "follow it until it ends"
     if record.status is not Status.COMPLETED:
-        yield command_for(url, "explain", id), "why it is not further"
+        yield command_for(url, "explain", id), "show why it has not completed"

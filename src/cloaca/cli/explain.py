@@ -1,4 +1,4 @@
-"""``cloaca explain``: why an execution is not further."""
+"""``cloaca explain``: what an execution is waiting for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Example:
 """
 
 
-@click.command(short_help="Say why an execution is not further.", epilog=_EXAMPLE)
+@click.command(short_help="Say what an execution is waiting for.", epilog=_EXAMPLE)
 @execution_argument
 @database_option
 @json_option

@@ -26,14 +26,14 @@ def failure_lines(record: ExecutionRecord) -> Iterator[str]:
     for task in failed[:_MOST]:
         yield ""
         if task.error is None:
-            yield f"task {task.id} failed: {printable(task.reason or 'nothing is known of it')}"
+            yield f"task {task.id} failed: {printable(task.reason or 'no error was stored')}"
         else:
             first, *others = _message_lines(task.error)
             yield f"task {task.id} failed in attempt {len(task.attempts)}: {first}"
             yield from (f"    {line}".rstrip() for line in others)
             yield from _place_lines(task.error)
     if len(failed) > _MOST:
-        yield f"\nand {len(failed) - _MOST:,} more: --json has all"
+        yield f"\nand {len(failed) - _MOST:,} more: --json prints all"
 
 
 def _message_lines(error: Failure) -> list[str]:

@@ -79,7 +79,7 @@ class _Outage:
     def wait(self, error: DatabaseError) -> None:
         if not self._is_told:
             click.echo(
-                f"it cannot be looked at for the moment, trying again: {printable(str(error))}", err=True
+                f"the database cannot be read at the moment, retrying: {printable(str(error))}", err=True
             )
         self._is_told = True
         time.sleep(OUTAGE_SECONDS)
@@ -112,4 +112,4 @@ def check_goes_on_here(record: ExecutionRecord) -> None:
         Refused: It waits for code that this process does not have.
     """
     if record.waiting_for not in (None, FOR_CAPACITY, FOR_RESUME):
-        raise Refused(f"execution {record.execution_id} cannot go on here: {record.waiting_for}")
+        raise Refused(f"execution {record.execution_id} cannot continue here: {record.waiting_for}")

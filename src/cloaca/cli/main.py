@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "list": Entry("listing", "list_executions", "List executions, newest first."),
         "show": Entry("show", "show", "Show an execution: tasks, errors, context."),
         "watch": Entry("watch", "watch", "Follow an execution to its end."),
-        "explain": Entry("explain", "explain", "Say why an execution is not further."),
+        "explain": Entry("explain", "explain", "Say what an execution is waiting for."),
         "history": Entry("history", "history", "Tell what happened to an execution."),
         "diff": Entry("diff", "diff", "Say where two executions part."),
     },

@@ -28,7 +28,7 @@ def migrate(*, url: str, as_object: bool) -> None:
 
     Exit codes: 0 they are up to date now, 2 wrong usage, or the database was made by a newer release or refuses.
     """
-    check_kept(url, why="nothing of it is left when this command has ended: name a file or a server")
+    check_kept(url, why="it is lost when this command ends: name a file or a server")
     with closing(inspection_of(url)) as inspection:
         before = inspection.tables_version() if is_there(url) else 0
     with closing(store_of(url)) as store:

@@ -35,9 +35,9 @@ def conflict_lines(record: ExecutionRecord) -> Iterator[str]:
     """Keys that parallel tasks wrote with different values."""
     for conflict in record.conflicts[:_MOST_CONFLICTS]:
         path = printable(".".join(conflict.path))
-        yield f"{path}: {conflict.kept} overwrote what {conflict.lost} wrote beside it"
+        yield f"{path}: {conflict.kept} overwrote what {conflict.lost} wrote in parallel"
     if len(record.conflicts) > _MOST_CONFLICTS:
-        yield f"and {len(record.conflicts) - _MOST_CONFLICTS:,} more: --json has all"
+        yield f"and {len(record.conflicts) - _MOST_CONFLICTS:,} more: --json prints all"
 
 
 def _headline(record: ExecutionRecord) -> str:

@@ -28,4 +28,4 @@ def pause(typed_id: str, *, url: str, as_object: bool) -> None:
         id = resolved(client, typed_id)
         client.pause(id)
         record = client.get_execution(id)
-    print_steered(record, as_object=as_object, then=f"go on with {command_for(url, 'resume', id)}")
+    print_steered(record, as_object=as_object, then=f"resume it with {command_for(url, 'resume', id)}")

@@ -45,9 +45,9 @@ class Lines:
         if self._since is None:
             return f"{name} started in {printable(self._url)}"
         if record.finished_at is not None and record.finished_at < self._since:
-            return f"{name} has ended already"
+            return f"{name} has already ended"
         done = completed_before(record.tasks.values(), self._since)
-        return f"{name} goes on: {done:,} of {counted(len(record.tasks), 'task')} completed before"
+        return f"{name}: {done:,} of {counted(len(record.tasks), 'task')} already completed"
 
     def _write(self, line: str) -> None:
         # A single write, so that it does not mix with what a body prints.

@@ -55,9 +55,9 @@ def plan(
     For each workflow and task it says in how many of them the task keeps its result, runs the new code, or waits: what was
     started with other tasks, dependencies or rules waits for the code that started it. Nothing is run or changed.
 
-    Exit codes: 0 nothing would wait, 2 something would, wrong usage, or a database that cannot be used.
+    Exit codes: 0 no execution would wait, 2 something would, wrong usage, or a database that cannot be used.
     """
-    check_kept(url, why="it has no executions before it is made: name a file or a server")
+    check_kept(url, why="a new database has no executions: name a file or a server")
     check_exists(url)
     check_tables(url)
     with kept_stdout() as stream:
@@ -87,14 +87,14 @@ def _lines(found: UpgradePlan) -> Iterator[str]:
     yield (
         "some would wait: run them with the code that started them, or cancel them"
         if found.waits
-        else "nothing would wait"
+        else "no execution would wait"
     )
 
 
 def _headline(workflow: WorkflowPlan) -> str:
     if not workflow.live:
-        return "no execution has not ended"
-    parts = [f"{counted(workflow.live, 'execution')} not ended"]
+        return "no unfinished executions"
+    parts = [counted(workflow.live, "unfinished execution")]
     if workflow.unchanged:
         parts.append(f"{workflow.unchanged:,} started with this code")
     if workflow.waits:

@@ -167,10 +167,10 @@ def _say_how_to_go_on(order: Order, handle: ExecutionHandle | None) -> None:
     if handle is None:
         click.echo("\nInterrupted before anything was started.", err=True)
     elif not is_kept(order.url):
-        click.echo("\nInterrupted. A database in memory keeps nothing.", err=True)
+        click.echo("\nInterrupted. The database was in memory: nothing is kept.", err=True)
     else:
         command = replace(order, workflow=handle.workflow_name).command(resume=handle.execution_id)
-        click.echo(f"\nInterrupted. What is completed is kept; go on with:\n  {command}", err=True)
+        click.echo(f"\nInterrupted. Completed tasks are kept; resume with:\n  {command}", err=True)
 
 
 def _print(order: Order, record: ExecutionRecord, stream: TextIO, *, as_object: bool) -> None:
@@ -187,8 +187,8 @@ def _next_commands(order: Order, record: ExecutionRecord) -> Iterator[tuple[str,
     if is_kept(order.url):
         # There may be no other process to run it.
         yield (
-            "Run again what did not complete, and keep what did",
+            "Run the tasks that did not complete again, and keep the others",
             f"{command_for(order.url, 'retry', id)} && {again}",
         )
-        yield "See this one again", again
+        yield "Show this result again", again
     yield "Start another execution", named.command(resume=None)

@@ -249,12 +249,12 @@ class Ownership:
             waiting = [one for one in self._waiting() if one.workflow == name and not self._core.can_run(one)]
             if any(one.structure not in (workflow.graph.structure, "") for one in waiting):
                 logger.warning(
-                    "executions of workflow %r wait: they were started with other tasks, dependencies or rules than "
+                    "executions of workflow %r wait: they were started with different tasks, dependencies or rules than "
                     "those of the registered workflow", name,
                 )  # fmt: skip
             elif waiting:
                 logger.warning(
-                    "executions of workflow %r wait: they were started under another version than the registered "
+                    "executions of workflow %r wait: they were started with a version other than the registered "
                     "one, %s, and on_version_change is 'wait'", name, workflow.version,
                 )  # fmt: skip
 

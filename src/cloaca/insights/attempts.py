@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cloaca.insights.entries import Entry, HistoryKind
 from cloaca.insights.ordering import in_order
 from cloaca.insights.reading import Stored
-from cloaca.insights.records import ConflictRecord, moment, time_text
+from cloaca.insights.records import ConflictRecord, moment, time_text, times_text
 from cloaca.model.events import Failure
 from cloaca.model.graph import Graph
 from cloaca.model.rows import StoredAttempt
@@ -133,7 +133,7 @@ def _before(
 def _clash(conflict: ConflictRecord, at: float) -> Entry:
     path = ".".join(conflict.path)
     details = {"path": list(conflict.path), "kept": conflict.kept, "lost": conflict.lost}
-    text = f"task {conflict.kept!r} overwrote what {conflict.lost!r} wrote to {path!r} beside it"
+    text = f"task {conflict.kept!r} overwrote what {conflict.lost!r} wrote to {path!r} in parallel"
     return Entry(at, HistoryKind.CONFLICT, text, details, conflict.kept)
 
 
@@ -154,9 +154,9 @@ def _outcome(stored: Stored, kind: HistoryKind, attempt: StoredAttempt) -> str:
         case HistoryKind.KEPT:
             text = f"was kept from execution {stored.row.forked_from}"
         case HistoryKind.ATTEMPT_STARTED:
-            text = "began" + (", and waits for its condition without a slot" if attempt.deferred else "")
+            text = "started" + (", and waits for its condition without a slot" if attempt.deferred else "")
         case HistoryKind.SUSPECTED:
-            text = f"may have brought its process down, {attempt.crashes} times: it runs alone next"
+            text = f"may have crashed its process {times_text(attempt.crashes)}: it runs alone next"
         case HistoryKind.SKIPPED:
             text = f"was skipped: {attempt.reason}"
         case HistoryKind.ATTEMPT_FAILED:
@@ -170,7 +170,7 @@ def _outcome(stored: Stored, kind: HistoryKind, attempt: StoredAttempt) -> str:
 
 
 def _failure(attempt: StoredAttempt) -> str:
-    return str(Failure.from_text(attempt.error)) if attempt.error else "of an unknown error"
+    return str(Failure.from_text(attempt.error)) if attempt.error else "unknown error"
 
 
 def _details(attempt: StoredAttempt) -> dict[str, Any]:

@@ -23,7 +23,7 @@ LimitOf = Callable[[str, str], float | None]
 FOR_CAPACITY = "a runner with capacity"
 """What an execution waits for if its code is registered here."""
 
-FOR_RESUME = "somebody who resumes it"
+FOR_RESUME = "someone to resume it"
 """What a paused execution waits for."""
 
 
@@ -43,7 +43,7 @@ def wanted(row: ExecutionRow, code_of: CodeOf | None) -> Wanted:
     try:
         code = code_of(row.workflow)
     except WorkflowError as error:
-        text = f"workflow {row.workflow!r} cannot be built here, {error}: mend its constructor and register it again"
+        text = f"workflow {row.workflow!r} cannot be built here, {error}: fix its constructor and register it again"
         return Wanted("Code", text)
     if code is None:
         return Wanted(
@@ -63,12 +63,12 @@ def _difference(row: ExecutionRow, structure: str, version: str | None) -> str |
     """Why an execution cannot run with what is registered, or ``None``; one without a structure can."""
     if row.structure not in ("", structure):
         return (
-            f"workflow {row.workflow!r} has other tasks, dependencies or rules here than it was started with: "
+            f"workflow {row.workflow!r} has different tasks, dependencies or rules here than when it was started: "
             "run it with the code that started it"
         )
     if row.structure and row.version and version not in (None, row.version):
         return (
-            f"version {row.version} of workflow {row.workflow!r}, and version {version} is registered here: run it "
+            f"version {row.version} of workflow {row.workflow!r}; version {version} is registered here: run it "
             "with the code that started it, or with on_version_change='continue'"
         )
     return None

@@ -27,11 +27,11 @@ class DifferenceKind(StrEnum):
 
 _WHERE = {
     DifferenceKind.WORKFLOW: "the workflow is",
-    DifferenceKind.INPUT: "the input under {key!r} is",
+    DifferenceKind.INPUT: "input {key!r} is",
     DifferenceKind.STRUCTURE: "task {task!r}",
     DifferenceKind.STATUS: "task {task!r} is",
     DifferenceKind.ERROR: "task {task!r} failed with",
-    DifferenceKind.WRITTEN: "task {task!r} did to {key!r}",
+    DifferenceKind.WRITTEN: "the change of {key!r} by task {task!r} is",
 }
 
 
@@ -53,7 +53,7 @@ class Difference:
         ...     a, b = (runner.execute("doubling", {"n": n}).execution_id for n in (1, 2))
         ...     found = runner.diff(a, b)
         >>> found.first.text
-        "the input under 'n' is 1 here, and 2 there"
+        "input 'n' is 1 in A and 2 in B"
     """
 
     kind: DifferenceKind
@@ -69,7 +69,7 @@ class Difference:
             a, b = ("is absent" if text is None else f"runs {text}" for text in (self.a, self.b))
         else:
             a, b = _shown(self.a), _shown(self.b)
-        return f"{_WHERE[self.kind].format(task=self.task, key=self.key)} {a} here, and {b} there"
+        return f"{_WHERE[self.kind].format(task=self.task, key=self.key)} {a} in A and {b} in B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,4 +178,4 @@ def _order(a: Graph, b: Graph) -> list[str]:
 
 
 def _shown(text: str | None) -> str:
-    return "nothing" if text is None else text if len(text) <= 200 else f"{text[:200]}..."
+    return "absent" if text is None else text if len(text) <= 200 else f"{text[:200]}..."

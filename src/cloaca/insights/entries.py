@@ -88,17 +88,17 @@ def started(row: ExecutionRow, events: Sequence[EventRow]) -> list[Entry]:
     details: dict[str, Any] = {"workflow": row.workflow, "version": row.version}
     what = f"execution of workflow {row.workflow!r}"
     if row.forked_from is not None:
-        text = f"it is a fork of execution {row.forked_from}, from task {row.forked_at!r} on"
+        text = f"it was forked from execution {row.forked_from} at task {row.forked_at!r}"
         forked = {"from": row.forked_from, "task": row.forked_at}
         return [
-            Entry(row.created_at, HistoryKind.STARTED, f"an {what} was entered", details),
+            Entry(row.created_at, HistoryKind.STARTED, f"an {what} was created", details),
             Entry(row.created_at, HistoryKind.FORKED, text, forked),
         ]
     if _is_claimed_silently(row, events) and row.started_at == row.created_at:
         details["runner"] = runner = _first_owner(row, events)
         text = f"{_named(runner)} started an {what}"
     else:
-        text = f"an {what} was entered for whoever claims it"
+        text = f"an {what} was created for any runner to claim"
     return [Entry(row.created_at, HistoryKind.STARTED, text, details)]
 
 
@@ -131,15 +131,15 @@ def told(event: EventRow, round: int) -> list[Entry]:
         case HistoryKind.CLAIMED:
             return [_claimed(event.at, runner)]
         case HistoryKind.HANDED_OVER:
-            text = f"{_named(runner)} gave it back"
+            text = f"{_named(runner)}handed it over"
         case HistoryKind.TAKEN_OVER:
-            text = f"{_named(runner)} was taken for dead, and lost it"
+            text = f"it was taken over from {_named(runner)}, which was considered dead"
         case HistoryKind.RETRIED:
             before = details["ended"]
-            again = Entry(event.at, kind, f"somebody retried it: round {round} began", details)
+            again = Entry(event.at, kind, f"it was retried: round {round} began", details)
             return [ended(before["finished_at"], before["status"], before["error"]), again]
         case _:
-            text = f"somebody {kind.value.lower()} it"
+            text = f"it was {kind.value.lower()}"
     return [Entry(event.at, kind, text, details)]
 
 

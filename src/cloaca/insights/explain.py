@@ -9,7 +9,7 @@ from cloaca.authoring.names import listed
 from cloaca.insights.code import CodeOf, LimitOf, wanted
 from cloaca.insights.reading import Stored, tasks_of
 from cloaca.insights.reasons import Explanation, Reason, ReasonKind
-from cloaca.insights.records import TaskRecord, time_text
+from cloaca.insights.records import TaskRecord, time_text, times_text
 from cloaca.insights.runners import RunnerRecord
 from cloaca.insights.tasks import SETTLED
 from cloaca.model.events import Failure
@@ -60,7 +60,7 @@ def _end(row: ExecutionRow) -> Reason:
 
 
 def _ending(row: ExecutionRow, known: Known) -> Reason:
-    text = f"all its tasks are decided: its end is stored with the next turn of {_owner(row, known)}"
+    text = f"all its tasks have ended: {_owner(row, known)} stores the result in its next turn"
     return Reason(ReasonKind.ENDING, None, text, None)
 
 
@@ -77,7 +77,7 @@ def _pause(row: ExecutionRow, events: Iterable[EventRow]) -> Reason:
     since = [event.at for event in events if event.kind == EventKind.PAUSED and event.fence <= row.fence]
     text = "it is paused" + (f" since {time_text(since[-1])}" if since else "")
     if row.owner is not None:
-        text += "; what runs is still let end"
+        text += "; running tasks may still finish"
     return Reason(ReasonKind.PAUSED, None, text, f"cloaca resume {row.id}")
 
 
@@ -85,23 +85,21 @@ def _nobody(row: ExecutionRow, known: Known) -> Reason:
     kind, text = wanted(row, known.code_of)
     text = f"it waits for {text}" if kind == ReasonKind.RUNNER else f"it waits for its code: {text}"
     if not known.runners:
-        text += "; no runner works on this database"
+        text += "; no runner is using this database"
     return Reason(ReasonKind(kind), None, text, WORKER)
 
 
 def _lease(row: ExecutionRow, known: Known) -> Iterator[Reason]:
     owner = known.runners.get(row.owner or "")
     if owner is None:
-        text = f"{_owner(row, known)} has it and is not among the runners of this database: nobody takes over from it"
+        text = f"{_owner(row, known)} owns it, but is not among the runners of this database: no runner takes over from it"
         yield Reason(ReasonKind.LEASE, None, text, f"cloaca cancel {row.id}")
         return
     if owner.is_gone:
-        text = f"{owner} has it and has ended, or is cut off: another runner takes over as soon as that is proven"
+        text = f"{owner} owns it, but has ended or lost its connection: another runner takes over as soon as that is certain"
     elif owner.silent_since is not None:
         since = time_text(owner.silent_since.timestamp())
-        text = (
-            f"{owner} has it and has been silent since {since}: another runner takes over when its lease ends"
-        )
+        text = f"{owner} owns it, but has been silent since {since}: another runner takes over when its lease ends"
     else:
         return
     yield Reason(ReasonKind.LEASE, None, text, WORKER)
@@ -148,21 +146,19 @@ def _of_task(stored: Stored, known: Known, task: TaskRecord, last: StoredAttempt
     if last is not None and task.status is TaskStatus.RUNNING:
         return _body(row, known, task, last)
     if task.status is TaskStatus.READY and row.status != Status.PAUSED:
-        text = f"task {task.id!r} waits for a slot at {_owner(row, known)}, or has begun there less than 100 ms ago"
+        text = f"task {task.id!r} waits for a slot at {_owner(row, known)}, or started there less than 100 ms ago"
         return Reason(ReasonKind.SLOT, task.id, text, None)
     return None
 
 
 def _suspect(task: TaskRecord, last: StoredAttempt, now: float) -> Reason:
-    times = "once" if last.crashes == 1 else f"{last.crashes} times"
     due = (
         f", not before {time_text(last.retry_at)}"
         if last.retry_at is not None and last.retry_at > now
         else ""
     )
     text = (
-        f"task {task.id!r} may have brought its process down {times}: it runs next with nothing beside it, when its turn "
-        f"comes{due}"
+        f"task {task.id!r} may have crashed its process {times_text(last.crashes)}: it runs alone next{due}"
     )
     return Reason(ReasonKind.SUSPECT, task.id, text, None)
 
@@ -176,10 +172,10 @@ def _retry(task: TaskRecord, last: StoredAttempt, now: float) -> Reason:
 
 
 def _body(row: ExecutionRow, known: Known, task: TaskRecord, last: StoredAttempt) -> Reason:
-    since = f" since {time_text(last.started_at)}" if last.started_at is not None else ""
+    since = f", started at {time_text(last.started_at)}" if last.started_at is not None else ""
     limit = known.limit_of(row.workflow, task.id)
-    at_most = f", of at most {limit:g} s" if limit is not None else ""
-    where = f"at {_owner(row, known)}{since}{at_most}"
+    timeout = f", timeout {limit:g} s" if limit is not None else ""
+    where = f"at {_owner(row, known)}{since}{timeout}"
     if last.deferred:
         text = f"task {task.id!r}, attempt {last.attempt}, waits for its condition without a slot {where}"
         return Reason(ReasonKind.DEFERRED, task.id, text, None)

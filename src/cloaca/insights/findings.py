@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from cloaca.insights.records import times_text
 from cloaca.insights.runners import SILENT_SECONDS
 from cloaca.store.inspection import Damage, Holder, StartedRow, SuspectedRow, WaitingRow
 from cloaca.store.rows import RunnerRow
@@ -75,16 +76,16 @@ def of_tables(version: int, known: int, *, command: Command = typed) -> Finding:
     if version == known:
         return Finding("tables", Grade.OK, f"version {version}, as this release needs")
     if not version:
-        return Finding("tables", Grade.WRONG, "there are none", f"make them: {command('migrate')}")
+        return Finding("tables", Grade.WRONG, "the database has none", f"create them: {command('migrate')}")
     if version < known:
         return Finding(
             "tables",
             Grade.WRONG,
-            f"version {version}, and this release needs {known}",
-            f"bring them up to date: {command('migrate')}",
+            f"version {version}, but this release needs {known}",
+            f"migrate them: {command('migrate')}",
         )
     return Finding(
-        "tables", Grade.WRONG, f"version {version}, and this release knows {known}", "upgrade pycloaca"
+        "tables", Grade.WRONG, f"version {version}, but this release knows only {known}", "upgrade pycloaca"
     )
 
 
@@ -95,11 +96,11 @@ def of_holders(holders: Sequence[Holder], *, patience: float) -> Iterator[Findin
         yield Finding(
             "locks",
             Grade.WRONG,
-            f"{holder.who} holds {holder.what}, for more than {seconds:.0f} s",
+            f"{holder.who} has held {holder.what} for more than {seconds:.0f} s",
             holder.remedy,
         )
     if not holders:
-        yield Finding("locks", Grade.OK, "nobody holds one for long")
+        yield Finding("locks", Grade.OK, "none is held for long")
 
 
 def of_runners(runners: SeenRunners, *, watched: float, command: Command = typed) -> Iterator[Finding]:
@@ -108,15 +109,15 @@ def of_runners(runners: SeenRunners, *, watched: float, command: Command = typed
     yield from filter(None, found.values())
     for owner, number in runners.lost.items():
         yield Finding(
-            "runners", Grade.WRONG, f"runner {owner} is not there, and owns {_executions(number)}",
-            "report this; cancel and retry these executions to go on with them",
+            "runners", Grade.WRONG, f"runner {owner} does not exist any more, but owns {_executions(number)}",
+            "report this; to continue these executions, cancel and retry them",
         )  # fmt: skip
     living = [runner for runner, finding in found.items() if finding is None]
     if living:
         owned = sum(runner.owns for runner in living)
-        yield Finding("runners", Grade.OK, f"{len(living)} at work, with {_executions(owned)}")
+        yield Finding("runners", Grade.OK, f"{len(living)} alive, owning {_executions(owned)}")
     elif not runners.seen:
-        yield Finding("runners", Grade.NOTE, "none has joined")
+        yield Finding("runners", Grade.NOTE, "no runner has joined")
 
 
 def _of_runner(runner: SeenRunner, *, watched: float, command: Command) -> Finding | None:
@@ -124,17 +125,17 @@ def _of_runner(runner: SeenRunner, *, watched: float, command: Command) -> Findi
     if runner.first.holds_lock is False and runner.last.holds_lock is False:
         return Finding(
             "runners", Grade.WRONG, f"{runner.name} has ended without leaving; {has}",
-            f"the next runner takes that over within seconds: if none lives, start one: {command('worker', 'MODULE')}",
+            f"another runner takes over within seconds; if none is running, start one: {command('worker', 'MODULE')}",
         )  # fmt: skip
     if runner.is_stopped:
         return Finding(
             "runners", Grade.WRONG, f"{runner.name} is stopped, by a signal or a debugger; {has}",
-            f"let it go on, kill -CONT {runner.last.pid}, or end it, kill -KILL {runner.last.pid}",
+            f"continue it with kill -CONT {runner.last.pid}, or end it with kill -KILL {runner.last.pid}",
         )  # fmt: skip
     if watched >= SILENT_SECONDS and runner.first.turn == runner.last.turn:
         return Finding(
-            "runners", Grade.WRONG, f"{runner.name} has not moved for {watched:.0f} s; {has}",
-            "look at its process and its connection; others take over when its lease ends",
+            "runners", Grade.WRONG, f"{runner.name} has been silent for {watched:.0f} s; {has}",
+            "check its process and its connection; others take over when its lease ends",
         )  # fmt: skip
     return None
 
@@ -146,17 +147,17 @@ def of_waiting(rows: Iterable[WaitingRow], *, now: float, command: Command = typ
             continue
         age = _age(now - row.oldest_at)
         verb = "waits" if row.executions == 1 else "wait"
-        text = f"{_executions(row.executions)} of workflow {row.workflow!r} {verb}, the oldest was started {age} ago"
+        text = f"{_executions(row.executions)} of workflow {row.workflow!r} {verb}; the oldest was started {age} ago"
         if row.runs:
             yield Finding(
                 "executions",
                 Grade.NOTE,
-                f"{text}: others of it run, so they wait for room, or for the code they were started with",
-                f"see which: {command('explain', 'ID')}; for room start another worker",
+                f"{text}; others are running, so these wait for capacity, or for the code that started them",
+                f"see which: {command('explain', 'ID')}; for more capacity, start another worker",
             )
         else:
             yield Finding(
-                "executions", Grade.WRONG, f"{text}, and nobody runs any of it",
+                "executions", Grade.WRONG, f"{text}, and no runner runs this workflow",
                 "start a worker whose module registers it, or see why: "
                 f"{command('list', '--workflow', row.workflow)}, {command('explain', 'ID')}",
             )  # fmt: skip
@@ -165,11 +166,10 @@ def of_waiting(rows: Iterable[WaitingRow], *, now: float, command: Command = typ
 def of_suspected(rows: Iterable[SuspectedRow], *, command: Command = typed) -> Iterator[Finding]:
     """Tasks that may have crashed their processes."""
     for row in rows:
-        times = f"{row.crashes} times" if row.crashes > 1 else "once"
         yield Finding(
             "executions", Grade.WRONG,
-            f"task {row.task!r} of execution {row.execution} ({row.workflow}) was running when its process died, {times}",
-            f"see what it does: {command('explain', row.execution)}; or end it: {command('cancel', row.execution)}",
+            f"task {row.task!r} of execution {row.execution} ({row.workflow}) was running when its process died, {times_text(row.crashes)}",
+            f"see what it is doing: {command('explain', row.execution)}; or cancel it: {command('cancel', row.execution)}",
         )  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def of_clocks(
         if runner.joined_at - now > SKEW_SECONDS
     ]
     if (early := max((row.created_at - now for row in newest), default=0.0)) > SKEW_SECONDS:
-        texts.append(f"an execution was started {early:.1f} s from now: a clock is ahead, or was")
+        texts.append(f"an execution has a start time {early:.1f} s in the future: a clock is or was ahead")
     for row in newest:
         if row.started_at is not None and row.created_at - row.started_at > SKEW_SECONDS:
             seconds = row.created_at - row.started_at
@@ -203,7 +203,7 @@ def of_clocks(
             break
     for text in texts:
         yield Finding(
-            "clocks", Grade.WRONG, text, "synchronise the clocks (NTP): times that are shown, schedules and limits go by them"
+            "clocks", Grade.WRONG, text, "synchronise the clocks (NTP): displayed times, schedules and limits depend on them"
         )  # fmt: skip
     if not texts:
         yield _of_order(newest)
@@ -217,12 +217,10 @@ def _of_order(newest: Sequence[StartedRow]) -> Finding:
         latest = max(latest, row.created_at)
     if back > SKEW_SECONDS:
         return Finding(
-            "clocks", Grade.NOTE, f"an execution that was entered after another was created {back:.1f} s before it",
-            "compare the clocks of the hosts that start executions; a start that a lost connection held up looks the same",
+            "clocks", Grade.NOTE, f"an execution was stored after another, but its creation time is {back:.1f} s earlier",
+            "compare the clocks of the hosts that start executions; a start delayed by a lost connection looks the same",
         )  # fmt: skip
-    return Finding(
-        "clocks", Grade.OK, f"no two differ by more than {SKEW_SECONDS:g} s, as far as can be seen"
-    )
+    return Finding("clocks", Grade.OK, f"no difference of more than {SKEW_SECONDS:g} s found")
 
 
 def of_damages(damages: Iterable[Damage]) -> Iterator[Finding]:

@@ -54,7 +54,12 @@ class Examination(NamedTuple):
             if tables.grade is Grade.OK:
                 yield from self._of_contents()
         except DatabaseError as error:
-            yield Finding("database", Grade.WRONG, str(error), "do what it says, or name another with --db")
+            yield Finding(
+                "database",
+                Grade.WRONG,
+                str(error),
+                "follow the message, or choose another database with --db",
+            )
 
     def _of_contents(self) -> Iterator[Finding]:
         runners = self._runners()

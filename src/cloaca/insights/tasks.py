@@ -14,7 +14,7 @@ from cloaca.model.states import TaskStatus
 Row = AttemptRow | StoredAttempt
 SETTLED = (TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.SKIPPED)
 WAS_CANCELLED = "the execution was cancelled"
-RUNS_ALONE = "it may have brought its process down: it runs alone next"
+RUNS_ALONE = "it may have crashed its process: it runs alone next"
 
 
 def task_records(

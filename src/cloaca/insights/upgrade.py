@@ -168,11 +168,13 @@ def _zero() -> dict[str, int]:
 
 def _why_it_waits(workflow: Workflow | None, one: Live, *, same_version: bool) -> str | None:
     if workflow is None:
-        return "the workflow is not registered by the code given"
+        return "this code does not register the workflow"
     if one.graph is not None and one.graph.structure != workflow.graph.structure:
-        return "they were started with other tasks, dependencies or rules"
+        return "they were started with different tasks, dependencies or rules"
     if same_version and one.version not in ("", workflow.version):
-        return f"they were started under another version than {workflow.version}, and on_version_change is 'wait'"
+        return (
+            f"they were started with a version other than {workflow.version}, and on_version_change is 'wait'"
+        )
     return None
 
 

@@ -90,5 +90,5 @@ def _holder(row: Sequence[Any]) -> Holder:
     who += f", from {address}" if address else ""
     what = f"rows of cloaca in a transaction that is {state}"
     if blocked:
-        what += f", for which {blocked} others wait"
+        what += f", blocking {blocked} others"
     return Holder(who, what, seconds, f"end that transaction, or: select pg_terminate_backend({pid})")

@@ -57,7 +57,7 @@ class SqliteInspection:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise DatabaseError(explained(error, self._url)) from error
-            return lock_holders.holders(self._path) or [_unknown("the lock for writing")]
+            return lock_holders.holders(self._path) or [_unknown("the write lock")]
         return []
 
     def _gate(self, patience: float) -> Any:
@@ -80,7 +80,7 @@ class SqliteInspection:
         if (kind := lock_holders.network_file_system(self._path)) is not None:
             yield Damage(
                 "file system",
-                f"{self._path} lies on a network file system ({kind}), whose locks may not hold between hosts",
+                f"{self._path} is on a network file system ({kind}), whose locks may not hold between hosts",
                 "move the file to a local disk, or use PostgreSQL",
             )
 
@@ -93,11 +93,11 @@ class SqliteInspection:
                     "log",
                     f"the log {self._path}-wal has grown to {size >> 20} MiB: "
                     + (
-                        f"read transactions of {readers} keep it"
+                        f"it is held by read transactions of {readers}"
                         if readers
                         else "no checkpoint has emptied it"
                     ),
-                    "end transactions that read for long; the log is emptied when the last process closes the file",
+                    "end long read transactions; the log is emptied when the last process closes the file",
                 )
 
     def _of_pages(self) -> Iterator[Damage]:

@@ -73,8 +73,8 @@ def _what(lock: Lock, inodes: dict[str, int]) -> str:
     if lock.inode == inodes.get("-locks/gate"):
         return "the gate that writers queue at"
     if lock.inode == inodes.get("-shm") and lock.start == _WAL_WRITE:
-        return "the lock for writing"
-    return "the lock for writing" if lock.inode == inodes.get("") and lock.start >= _RESERVED - 1 else ""
+        return "the write lock"
+    return "the write lock" if lock.inode == inodes.get("") and lock.start >= _RESERVED - 1 else ""
 
 
 def _inodes(path: str) -> dict[str, int]:
