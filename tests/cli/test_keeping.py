@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sqlite3
 
@@ -43,7 +44,9 @@ def test_migrate_brings_older_tables_up_to_date(shell, sqlite_url):
 
 def test_tables_of_a_newer_release_are_refused(sqlite_url, shell):
     shell.run("migrate", "--db", sqlite_url)
-    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as db:
+    with contextlib.closing(
+        sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    ) as db:
         db.execute("insert into cloaca_migrations values (999, '')")
     assert "have version 999, this release knows" in shell.refused("migrate", "--db", sqlite_url)
 

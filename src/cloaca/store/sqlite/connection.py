@@ -129,12 +129,7 @@ def explained(error: BaseException, url: SqliteUrl) -> str:
         case sqlite3.SQLITE_CANTOPEN:
             return _why_not_opened(error, where, url)
         case _:
-            is_gone = url.path is None and str(error).startswith("no such table")
-            return (
-                f"{where} is gone, its runner was shut down: use a file to read it later"
-                if is_gone
-                else f"{where}: {error}"
-            )
+            return f"{where}: {error}"
 
 
 def _why_not_opened(error: BaseException, where: str, url: SqliteUrl) -> str:

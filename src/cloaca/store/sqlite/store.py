@@ -430,6 +430,10 @@ class SqliteStore(Queries):
             )
 
     def _connection(self) -> sqlite3.Connection:
+        if self._closed and self.url.path is None:
+            raise DatabaseError(
+                "the database in memory is gone, its runner was shut down: use a file to read it later"
+            )
         if self._db is None:
             try:
                 self._db = connect(self.url)
