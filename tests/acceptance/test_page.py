@@ -145,7 +145,7 @@ def invalid_reference():
     [
         (cycle, "cycle, one -> two -> three -> one"),
         (missing_dependency, "task 'load' depends on 'fetch', which no task is called"),
-        (duplicate_id, "2 tasks of workflow 'w' are called 'load'"),
+        (duplicate_id, "2 tasks have the id 'load'"),
         (invalid_reference, "task 'laod' not found in registry"),
     ],
 )

@@ -39,7 +39,7 @@ def test_migrate_brings_older_tables_up_to_date(shell, sqlite_url):
     last = MIGRATIONS[-1][0]
     refused = shell.refused("list", "--db", sqlite_url)
     assert f"have version 1, but this release needs {last}: once no older release uses them" in refused
-    assert f"brought from version 1 to {last}\n" in shell.run("migrate", "--db", sqlite_url)
+    assert f"migrated from version 1 to {last}\n" in shell.run("migrate", "--db", sqlite_url)
 
 
 def test_tables_of_a_newer_release_are_refused(sqlite_url, shell):
@@ -48,7 +48,7 @@ def test_tables_of_a_newer_release_are_refused(sqlite_url, shell):
         sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     ) as db:
         db.execute("insert into cloaca_migrations values (999, '')")
-    assert "have version 999, this release knows" in shell.refused("migrate", "--db", sqlite_url)
+    assert "have version 999, but this release knows only" in shell.refused("migrate", "--db", sqlite_url)
 
 
 def test_prune_removes_what_is_old_once_it_is_told_to(shell, ended):

@@ -177,7 +177,7 @@ def test_a_context_that_cannot_be(folder, context, message):
         ("sqlite:///.", "names no file"),
         (
             "mysql://ada:secret@host/app",
-            "'mysql://ada:***@host/app' is not a database URL this release knows",
+            "'mysql://ada:***@host/app' is not a database URL that cloaca supports",
         ),
         (os.fsdecode(b"sqlite:///\xff.db"), r"'sqlite:///\udcff.db' contains '\udcff', which is invisible"),
         ("sqlite:///%00.db", "'sqlite:///%00.db' has an escape that cannot be part"),

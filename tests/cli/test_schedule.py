@@ -76,7 +76,7 @@ def test_fewer_runs_are_listed_where_the_calendar_ends():
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["61 * * * *"], "Invalid cron expression '61 * * * *': its minute '61' cannot be"),
+        (["61 * * * *"], "Invalid cron expression '61 * * * *': its minute field '61' is invalid"),
         (["@daily", "--tz", "Europe/Berln"], "did you mean 'Europe/Berlin'?"),
         (["@daily", "--from", "tomorrow\x1b"], r"--from tomorrow\x1b is not a time"),
         (["@daily", "--from", "0001-01-01T00:00+23:00"], "is not a time"),

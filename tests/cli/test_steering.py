@@ -44,7 +44,7 @@ def test_a_fork_goes_on_from_a_task_with_an_edited_context(shell, ended):
 def test_a_fork_can_be_followed_to_its_end(shell, ended):
     with shell.runner():
         done = shell.done("fork", ended[1], "load", "--set", 'fail="again"', "--wait", status=1)
-    assert "from task load" in done.stderr
+    assert "at task load" in done.stderr
     assert "task load failed in attempt 1: ValueError: again" in done.stdout
 
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_steered_says_why_and_what_to_do(shell, ended, waiting):
     for command, id, why in [
         ("cancel", completed, "is Completed and cannot be cancelled"),
         ("pause", failed, "is Failed and cannot be paused"),
-        ("resume", failed, "it has ended: retry it to run what failed again"),
+        ("resume", failed, "it has ended: retry it to run the failed tasks again"),
         ("retry", completed, "it has ended: fork it to run some of its tasks again"),
         ("retry", waiting, "wait for its end, or cancel it first"),
     ]:

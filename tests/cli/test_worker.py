@@ -57,7 +57,7 @@ def test_a_worker_runs_what_a_client_starts_and_drains_at_sigterm(shop, database
         read_until(process.stdout, "packing")
         read_until(process.stdout, "packing")
         process.send_signal(signal.SIGTERM)
-        read_until(process.stderr, "SIGTERM: draining for at most 30 s; a second signal ends at once")
+        read_until(process.stderr, "SIGTERM: draining for at most 30 s; a second signal stops it immediately")
         late = client.start("orders")
         shop.open_gate()
         assert process.wait(PATIENCE_SECONDS) == 0
@@ -152,9 +152,12 @@ def test_a_module_that_another_has_imported_may_be_named_too(shop, targets):
         ((), "Missing argument 'FILE_OR_MODULE...'"),
         (("shop.py", "empty.py"), "empty.py registers no workflow"),
         (("json",), "json registers no workflow"),
-        (("shop.py", "--db", ":memory:"), "--db :memory: is a database in memory: nobody else could start"),
+        (
+            ("shop.py", "--db", ":memory:"),
+            "--db :memory: is a database in memory: no other process could start",
+        ),
         (("shop.py", "--concurrency", "0"), "'--concurrency': 0 is not in the range x>=1"),
-        (("shop.py", "--db", "mysql://db/shop"), "is not a database URL this release knows"),
+        (("shop.py", "--db", "mysql://db/shop"), "is not a database URL that cloaca supports"),
         (("shop.py", "--db", "postgresql://ada:s3cret@127.0.0.1:1/shop"), "127.0.0.1"),
     ],
 )
@@ -170,4 +173,4 @@ def test_a_worker_whose_runner_ended_by_itself_ends_too(caplog):
         is_running = False
 
     assert _work(Ended(), Asked(), drain_seconds=1) is False
-    assert "the runner has ended by itself" in caplog.text
+    assert "the runner has stopped on its own" in caplog.text

@@ -104,7 +104,7 @@ def test_an_address_of_another_machine_is_refused(shop, address):
 
 def test_an_address_without_a_port_is_refused(shop):
     said = shop.refused("worker", "shop.py", "--metrics-address", "0.0.0.0")
-    assert "--metrics-address 0.0.0.0 is where metrics are served: give --metrics-port PORT too" in said
+    assert "--metrics-address 0.0.0.0 needs a port: give --metrics-port PORT too" in said
 
 
 def test_a_worker_makes_spans_by_the_provider_that_its_module_sets(shop):

@@ -5,6 +5,7 @@ import functools
 import pytest
 
 import cloaca
+from cloaca.model.shown import kind_of
 from tests.world import run, workflow_of
 
 
@@ -168,4 +169,4 @@ def test_a_body_that_returns_a_coroutine_is_told_to_be_async(runner):
 def test_a_body_that_returns_anything_else_is_told_what_to_return(runner, returned):
     workflow_of("w", lambda context: returned, id="body")
     message = runner.execute("w").error_message
-    assert f"task 'body' returned a {type(returned).__name__}: return the context, a dict" in message
+    assert f"task 'body' returned {kind_of(returned)}: return the context, a dict" in message

@@ -184,7 +184,7 @@ def test_an_event_loop_starts_and_awaits(database_url, runner, double):
             assert [result["n"] for result in await asyncio.gather(*map(awaited, handles))] == [
                 n * 2 for n in range(20)
             ]
-        with pytest.raises(cloaca.RunnerError, match="was closed: make another one"):
+        with pytest.raises(cloaca.RunnerError, match="was closed: create another one"):
             await client.start_async("double")
 
     asyncio.run(main())

@@ -94,7 +94,7 @@ def test_many_threads_share_a_client(client, runner, double):
 @pytest.mark.parametrize("url", ["sqlite:///:memory:", ":memory:", "sqlite:///x.db?mode=memory"])
 def test_a_database_in_memory_is_refused_for_nobody_else_would_see_it(url):
     with pytest.raises(
-        cloaca.ConfigurationError, match=r"seen by nobody but this client.*give the URL of a file"
+        cloaca.ConfigurationError, match=r"visible only to this client.*give the URL of a file"
     ):
         cloaca.Client(url)
 
@@ -128,7 +128,7 @@ def test_after_close_every_use_says_what_to_do(client):
         lambda: handle.status,
         lambda: asyncio.run(awaited(handle)),
     ):
-        with pytest.raises(cloaca.RunnerError, match="the client was closed: make another one"):
+        with pytest.raises(cloaca.RunnerError, match="the client was closed: create another one"):
             call()
 
 

@@ -99,7 +99,7 @@ def test_an_empty_url_is_refused_and_is_not_the_default():
 @pytest.mark.parametrize("caught", [ValueError, RuntimeError, cloaca.DatabaseError, cloaca.CloacaException])
 def test_a_bad_url_is_caught_as_any_of_these(caught):
     with pytest.raises(
-        caught, match="mysql://ada:\\*\\*\\*@host/db' is not a database URL this release knows"
+        caught, match="mysql://ada:\\*\\*\\*@host/db' is not a database URL that cloaca supports"
     ):
         cloaca.DefaultRunner("mysql://ada:secret@host/db")
 
@@ -116,7 +116,7 @@ def test_a_block_shuts_the_runner_down_and_lets_errors_through():
     with pytest.raises(KeyError, match="mine"), cloaca.DefaultRunner("sqlite:///app.db") as runner:
         raise KeyError("mine")
     assert runner.__exit__(None, None, None) is False
-    with pytest.raises(cloaca.RunnerError, match="was shut down: make another"):
+    with pytest.raises(cloaca.RunnerError, match="was shut down: create another"):
         runner.execute("hello")
 
 
@@ -126,7 +126,7 @@ def test_an_async_block_shuts_the_runner_down():
     async def main():
         async with cloaca.DefaultRunner("sqlite:///app.db") as runner:
             assert (await runner.execute_async("hello"))["said"] == "hello"
-        with pytest.raises(cloaca.RunnerError, match="was shut down: make another"):
+        with pytest.raises(cloaca.RunnerError, match="was shut down: create another"):
             await runner.start_async("hello")
 
     asyncio.run(main())

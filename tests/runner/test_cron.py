@@ -125,7 +125,9 @@ def test_what_cannot_be_a_schedule_is_refused(scheduled):
             ValueError, match=r"Invalid timezone 'Europe/Berln': did you mean 'Europe/Berlin'\?"
         ):
             change("report" if change == runner.register_cron_workflow else id, "@daily", "Europe/Berln")
-        with pytest.raises(ValueError, match="catchup_policy='al' is none: did you mean 'all'"):
+        with pytest.raises(
+            ValueError, match="catchup_policy='al' is not a catch-up policy: did you mean 'all'"
+        ):
             change(
                 "report" if change == runner.register_cron_workflow else id,
                 "@daily",
@@ -186,10 +188,13 @@ def test_a_schedule_may_be_given_as_a_value(runner):
         "w", "@daily", "UTC", True, None, None, False
     )
     for wrong, why in (
-        ("report", "is no CronSchedule"),
+        ("report", "is not a CronSchedule"),
         (cloaca.CronSchedule("w", "@daily", enabled=1), "enabled=1 must be"),
         (cloaca.CronSchedule("w", "@daily", max_missed_runs=1001), "must be a whole number from 0 to 1000"),
-        (cloaca.CronSchedule("w", "@daily", catch_up="never"), "catchup_policy='never' is none"),
+        (
+            cloaca.CronSchedule("w", "@daily", catch_up="never"),
+            "catchup_policy='never' is not a catch-up policy",
+        ),
     ):
         with pytest.raises(cloaca.ScheduleError, match=why):
             runner.add_cron_schedule(wrong)

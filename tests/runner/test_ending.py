@@ -121,9 +121,9 @@ def test_every_use_after_shutdown_says_what_to_do(make_runner):
     runner = make_runner()
     runner.shutdown()
     for call in (lambda: runner.execute("hello"), lambda: runner.start("hello")):
-        with pytest.raises(cloaca.RunnerError, match="was shut down: make another one"):
+        with pytest.raises(cloaca.RunnerError, match="was shut down: create another one"):
             call()
-    with pytest.raises(cloaca.RunnerError, match="was shut down: make another one"):
+    with pytest.raises(cloaca.RunnerError, match="was shut down: create another one"):
         runner.start_many("hello", [None])
 
 

@@ -3,6 +3,7 @@ import threading
 import pytest
 
 import cloaca
+from cloaca.model.shown import kind_of
 from tests.world import SOON, workflow_of
 
 
@@ -100,7 +101,7 @@ def test_a_cause_is_part_of_the_traceback(runner):
 def test_a_body_that_returns_something_else_fails_and_is_told_what_to_return(runner, returned):
     workflow_of("returns", lambda context: returned, id="returns")
     assert runner.execute("returns").error_message == (
-        f"task 'returns' failed: TaskExecutionError: task 'returns' returned a {type(returned).__name__}: "
+        f"task 'returns' failed: TaskExecutionError: task 'returns' returned {kind_of(returned)}: "
         "return the context, a dict to merge into it, or nothing"
     )
 

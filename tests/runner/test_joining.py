@@ -68,14 +68,14 @@ def test_a_key_is_one_execution_in_a_callers_transaction_too(starter, connection
 
 def test_a_connection_of_another_kind_is_refused_by_name(starter, database_url):
     other = "psycopg.Connection" if database_url.startswith("postgres") else "sqlite3.Connection"
-    with pytest.raises(TypeError, match=f"connection is a object: pass the {other} whose transaction"):
+    with pytest.raises(TypeError, match=f"connection is an object: pass the {other} whose transaction"):
         starter.start("ship", {"number": 1}, connection=object())
     assert starter.list_executions() == []
 
 
 def test_after_the_end_nothing_joins(starter, connection):
     (starter.close if isinstance(starter, cloaca.Client) else starter.shutdown)()
-    with pytest.raises(cloaca.RunnerError, match="make another one"):
+    with pytest.raises(cloaca.RunnerError, match="create another one"):
         starter.start("ship", {"number": 1}, connection=connection)
 
 

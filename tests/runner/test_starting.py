@@ -128,7 +128,7 @@ def test_starting_a_runner_that_runs_changes_nothing_and_stopping_ends_it(make_r
     assert runner.stop() is None
     assert runner.stop() is None
     assert not runner.is_running
-    with pytest.raises(cloaca.RunnerError, match="make another one"):
+    with pytest.raises(cloaca.RunnerError, match="create another one"):
         runner.start()
 
 

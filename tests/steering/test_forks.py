@@ -106,9 +106,7 @@ def test_a_client_forks_for_whoever_claims_it(impatience, runner, client, code, 
 
 def test_a_task_that_does_not_exist_is_named_with_the_nearest_one(runner, code, diamond):
     handle = run(runner, "w")
-    with pytest.raises(
-        TaskNotFoundError, match="from_task='jion' is not a task of workflow 'w': did you mean 'join'"
-    ):
+    with pytest.raises(TaskNotFoundError, match="task 'jion' is not in workflow 'w': did you mean 'join'"):
         handle.fork("jion")
     with pytest.raises(TaskNotFoundError, match="it has 'start', 'left', 'right', 'join'"):
         handle.fork(None)

@@ -95,7 +95,7 @@ def test_tables_of_a_newer_release_are_refused_and_left_alone(database_url):
             db.execute("insert into cloaca.migrations values (99, now())")
     for tried in (store, store_of(database_url)):
         with pytest.raises(
-            MigrationError, match="have version 99, this release knows 4: upgrade pycloaca"
+            MigrationError, match="have version 99, but this release knows only 4: upgrade pycloaca"
         ) as error:
             tried.prepare()
         assert error.value.target_version == 4

@@ -145,7 +145,7 @@ def test_two_functions_of_one_id_are_a_duplicate():
     builder = built(a=[])
     builder.add_task(declared(a=[])[0])
     (line,) = errors_of(builder)
-    assert line.startswith("2 tasks of workflow 'etl' are called 'a'")
+    assert line.startswith("2 tasks have the id 'a'")
 
 
 def test_an_id_and_another_function_of_that_id_are_a_duplicate():

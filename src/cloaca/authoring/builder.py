@@ -179,8 +179,8 @@ class WorkflowBuilder:
 
     def _duplicates(self) -> list[str]:
         return [
-            f"{len(found)} tasks of workflow {shown(self.name)} are called {shown(id)} "
-            f"({', '.join(function_name(task.function) for task in found)}): give each an id of its own"
+            f"{len(found)} tasks have the id {shown(id)} "
+            f"({', '.join(function_name(task.function) for task in found)}): give each its own id"
             for id in self._order
             if len(found := self._candidates(id)) > 1
         ]

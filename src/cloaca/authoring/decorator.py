@@ -14,6 +14,7 @@ from cloaca.authoring.task import AnyTask, OnFailure, OnSuccess, Task
 from cloaca.errors import TaskValidationError
 from cloaca.model.retry import MOST, Backoff, RetryPolicy
 from cloaca.model.rules import Rule, checked_rule
+from cloaca.model.shown import kind_of
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -154,7 +155,7 @@ def _refuse_unknown(unknown: dict[str, Any]) -> NoReturn:
 def _not_bare(given: object) -> str:
     if isinstance(given, (classmethod, property)):
         return (
-            f"@task decorates a function, not a {type(given).__name__}, and tasks are called with the context alone: "
+            f"@task decorates a function, not {kind_of(given)}, and tasks are called with the context alone: "
             f"decorate a function outside the class"
         )
     example = shown(given) if is_str(given) else "..."

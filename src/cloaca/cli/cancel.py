@@ -15,12 +15,14 @@ Example:
 """
 
 
-@click.command(short_help="End an execution; what has completed stays.", epilog=_EXAMPLE)
+@click.command(short_help="Cancel an execution; completed tasks keep their results.", epilog=_EXAMPLE)
 @execution_argument
 @database_option
 @json_option
 def cancel(typed_id: str, *, url: str, as_object: bool) -> None:
-    """End an execution: what has completed stays, what runs is told, nothing new starts. One that is cancelled stays so.
+    """Cancel an execution: completed tasks keep their results, running ones are told to stop, and no others start.
+
+    A cancelled execution stays cancelled.
 
     Exit codes: 0 done, 2 wrong usage, there is no such execution, or it cannot be cancelled.
     """

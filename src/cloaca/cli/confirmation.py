@@ -19,7 +19,7 @@ def confirm(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Refused(f"{what} cannot be undone, and there is no terminal to ask at: add --yes")
+        raise Refused(f"{what} cannot be undone, and there is no terminal to confirm it on: add --yes")
     if not _agreed(f"{what}?"):
         click.echo("Nothing was removed.", err=True)
         raise click.exceptions.Exit(FAILED)

@@ -24,9 +24,9 @@ Example:
 @yes_option
 @json_option
 def delete(typed_id: str, *, url: str, yes: bool, as_object: bool) -> None:
-    """Remove an execution that has ended, with all that is stored of it; nothing brings it back.
+    """Remove an execution that has ended, with everything stored about it; this cannot be undone.
 
-    On a terminal it asks before; elsewhere it takes --yes.
+    On a terminal it asks first; otherwise --yes is required.
 
     Exit codes: 0 removed, 1 the answer was no, 2 wrong usage, there is no such execution, or it has not ended.
     """

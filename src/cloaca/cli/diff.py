@@ -1,4 +1,4 @@
-"""``cloaca diff``: where two executions part."""
+"""``cloaca diff``: where two executions differ."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Example:
 """
 
 
-@click.command(short_help="Say where two executions part.", epilog=_EXAMPLE)
+@click.command(short_help="Compare two executions.", epilog=_EXAMPLE)
 @click.argument("a", metavar="A", shell_complete=complete_ids)
 @click.argument("b", metavar="B", shell_complete=complete_ids)
 @database_option
 @json_option
 def diff(a: str, *, b: str, url: str, as_object: bool) -> None:
-    """Say where the executions A and B part, and list all places in which they differ: inputs, then task by task.
+    """Show the first difference between the executions A and B, then all of them: inputs first, then task by task.
 
     Exit codes: 0 they do not differ, 1 they do, 2 wrong usage, or there is no such execution.
     """

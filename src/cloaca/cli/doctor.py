@@ -1,4 +1,4 @@
-"""``cloaca doctor``: whether a database and those who work on it are well."""
+"""``cloaca doctor``: whether a database and its runners are well."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ PATIENCE_SECONDS = 2.0
 _COLOURS = {Grade.OK: "green", Grade.NOTE: "yellow", Grade.WRONG: "red"}
 
 
-@click.command(short_help="Say what is wrong with a database and its runners.", epilog=_EXAMPLE)
+@click.command(short_help="Check a database and its runners for problems.", epilog=_EXAMPLE)
 @database_option
 @click.option(
     "--for", "watch", metavar="SECONDS", type=click.FloatRange(0, 600), default=2.0, show_default=True,
-    help="How long to watch runners; 25 shows who is silent.",
+    help="How long to watch runners; 25 also finds silent ones.",
 )  # fmt: skip
 @click.option("--thorough", is_flag=True, help="Read the whole file of a SQLite database for damage.")
 @json_option
 def doctor(*, url: str, watch: float, thorough: bool, as_object: bool) -> None:
-    """Look at a database as it is, and say what is wrong, each with the next step.
+    """Examine a database, and print what is wrong, each problem with its next step.
 
-    Can it be reached, do its tables fit, who holds it up, which runners are dead or stopped and what they own, which
-    executions are stuck, which clocks differ.
+    It checks whether the database can be reached, its tables fit this release, a lock is held for long, runners are dead
+    or stopped, executions are stuck, and clocks differ.
 
     Exit codes: 0 nothing is wrong, 1 something is, 2 wrong usage.
     """

@@ -20,14 +20,14 @@ Example:
 """
 
 
-@click.command(short_help="Say what an execution is waiting for.", epilog=_EXAMPLE)
+@click.command(short_help="Show what an execution is waiting for.", epilog=_EXAMPLE)
 @execution_argument
 @database_option
 @json_option
 def explain(typed_id: str, *, url: str, as_object: bool) -> None:
-    """Say what an execution and each of its tasks wait for, and which command helps.
+    """Show what an execution and each of its tasks wait for, and which command helps.
 
-    Exit codes: 0 said, 2 wrong usage, or there is no such execution.
+    Exit codes: 0 shown, 2 wrong usage, or there is no such execution.
     """
     with asking(url) as client:
         found = client.explain(resolved(client, typed_id))

@@ -28,14 +28,14 @@ Example:
 @click.argument("task", shell_complete=complete_tasks)
 @database_option
 @click.option(
-    "--set", "edits", metavar="KEY=JSON", multiple=True, help="Give a key of the context this value."
+    "--set", "edits", metavar="KEY=JSON", multiple=True, help="Set a key of the context to this value."
 )
 @click.option("--wait", is_flag=True, help="Follow it to its end, as watch does.")
 @json_option
 def fork(typed_id: str, *, task: str, url: str, edits: tuple[str, ...], wait: bool, as_object: bool) -> None:
-    """Start a new execution that keeps what completed in another one before TASK; TASK and what follows run.
+    """Start a new execution from TASK of another one; TASK and all tasks after it run, the others keep their results.
 
-    The other one stays as it is. --set may be given several times; what runs sees its values, whoever has written them.
+    The other execution is left unchanged. --set may be repeated; tasks see its values, whichever task wrote the key.
 
     Exit codes: 0 started, or with --wait completed, 1 with --wait ended otherwise, 2 wrong usage, or there is no such
     execution or task.
@@ -46,7 +46,7 @@ def fork(typed_id: str, *, task: str, url: str, edits: tuple[str, ...], wait: bo
         record = client.get_execution(made.execution_id)
     id = record.execution_id
     if wait:
-        click.echo(f"execution {id} is a fork of {typed_id} from task {task}", err=True)
+        click.echo(f"execution {id} was forked from {typed_id} at task {task}", err=True)
         click.get_current_context().invoke(watch, typed_id=id, url=url, as_object=as_object)
     elif as_object:
         print_document(sys.stdout, summary_document(record))

@@ -35,9 +35,9 @@ _ENDINGS = {".svg": "svg"}
 )
 @click.option("--output", metavar="FILE", help="Write to this file instead of stdout, over what it holds.")
 def graph(target: str, workflow: str | None, form: str | None, output: str | None) -> None:
-    """Draw a workflow of FILE_OR_MODULE: each task below those it runs after, dashed where a rule decides.
+    """Draw a workflow of FILE_OR_MODULE: each task below those it runs after, dashed if it has a rule.
 
-    WORKFLOW may be left out where there is only one. What the module prints when it is imported goes to stderr.
+    WORKFLOW may be omitted if there is only one. What the module prints when it is imported goes to stderr.
 
     Exit codes: 0 drawn, 2 wrong usage.
     """

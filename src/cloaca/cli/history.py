@@ -19,14 +19,14 @@ Example:
 """
 
 
-@click.command(short_help="Tell what happened to an execution.", epilog=_EXAMPLE)
+@click.command(short_help="Show what happened to an execution.", epilog=_EXAMPLE)
 @execution_argument
 @database_option
 @json_option
 def history(typed_id: str, *, url: str, as_object: bool) -> None:
-    """Tell what happened to an execution, in order: its starts and ends, those of its attempts, and what people did.
+    """Show what happened to an execution, in order: its starts and ends, those of its attempts, and how it was steered.
 
-    Exit codes: 0 told, 2 wrong usage, or there is no such execution.
+    Exit codes: 0 shown, 2 wrong usage, or there is no such execution.
     """
     with asking(url) as client:
         id = resolved(client, typed_id)

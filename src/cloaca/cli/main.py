@@ -29,33 +29,33 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "run": Entry("run", "run", "Run a workflow."),
         "worker": Entry("worker", "worker", "Run what other processes start, until SIGTERM."),
     },
-    "Look at executions": {
+    "Inspect executions": {
         "list": Entry("listing", "list_executions", "List executions, newest first."),
         "show": Entry("show", "show", "Show an execution: tasks, errors, context."),
         "watch": Entry("watch", "watch", "Follow an execution to its end."),
-        "explain": Entry("explain", "explain", "Say what an execution is waiting for."),
-        "history": Entry("history", "history", "Tell what happened to an execution."),
-        "diff": Entry("diff", "diff", "Say where two executions part."),
+        "explain": Entry("explain", "explain", "Show what an execution is waiting for."),
+        "history": Entry("history", "history", "Show what happened to an execution."),
+        "diff": Entry("diff", "diff", "Compare two executions."),
     },
     "Steer executions": {
-        "cancel": Entry("cancel", "cancel", "End an execution; what has completed stays."),
-        "pause": Entry("pause", "pause", "Hold an execution until it is resumed."),
-        "resume": Entry("resume", "resume", "Let a paused execution go on."),
-        "retry": Entry("retry", "retry", "Run again what failed of an execution."),
+        "cancel": Entry("cancel", "cancel", "Cancel an execution; completed tasks keep their results."),
+        "pause": Entry("pause", "pause", "Pause an execution until it is resumed."),
+        "resume": Entry("resume", "resume", "Continue a paused execution."),
+        "retry": Entry("retry", "retry", "Run the failed tasks of an execution again."),
         "fork": Entry("fork", "fork", "Start a new execution from a task of another."),
         "delete": Entry("delete", "delete", "Remove an execution that has ended."),
     },
-    "Look at workflows": {
-        "workflows": Entry("workflows", "workflows", "See what a file or module registers."),
-        "plan": Entry("plan", "plan", "See what a deploy would mean for live executions."),
+    "Inspect workflows": {
+        "workflows": Entry("workflows", "workflows", "Show what a file or module registers."),
+        "plan": Entry("plan", "plan", "Show what a deploy would mean for unfinished executions."),
         "graph": Entry("graph", "graph", "Draw a workflow."),
     },
-    "Start by the clock and by polling": {
-        "schedule": Entry("schedule", "schedule", "See and change what fires by the clock."),
-        "trigger": Entry("trigger", "trigger", "See and switch what fires by polling."),
+    "Manage schedules and triggers": {
+        "schedule": Entry("schedule", "schedule", "List and change schedules."),
+        "trigger": Entry("trigger", "trigger", "List and switch triggers."),
     },
-    "Keep a database": {
-        "doctor": Entry("doctor", "doctor", "Say what is wrong with a database and its runners."),
+    "Maintain a database": {
+        "doctor": Entry("doctor", "doctor", "Check a database and its runners for problems."),
         "migrate": Entry("migrate", "migrate", "Bring a database's tables up to date."),
         "prune": Entry("prune", "prune", "Remove executions that ended long ago."),
         "completion": Entry("completion", "completion", "Print the script that lets a shell complete."),

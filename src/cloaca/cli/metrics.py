@@ -23,11 +23,11 @@ def metrics_options(command: _F) -> _F:
     """Options that say where metrics are served."""
     port = click.option(
         "--metrics-port", metavar="PORT", type=click.IntRange(0, 65535),
-        help="Serve metrics for Prometheus at this port; 0 takes a free one, which the log names.",
+        help="Serve metrics for Prometheus on this port; 0 picks a free one, which is logged.",
     )  # fmt: skip
     address = click.option(
         "--metrics-address", metavar="ADDRESS",
-        help=f"Where to listen for whoever asks for them ({LOOPBACK}); 0.0.0.0 is everywhere.",
+        help=f"The address to serve them on ({LOOPBACK}); 0.0.0.0 for all interfaces.",
     )  # fmt: skip
     return port(address(command))
 
@@ -42,9 +42,7 @@ def served(address: str | None, port: int | None) -> Iterator[None]:
     """
     if port is None:
         if address is not None:
-            raise Refused(
-                f"--metrics-address {address} is where metrics are served: give --metrics-port PORT too"
-            )
+            raise Refused(f"--metrics-address {address} needs a port: give --metrics-port PORT too")
         yield
         return
     address = address or LOOPBACK

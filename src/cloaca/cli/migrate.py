@@ -22,7 +22,7 @@ Example:
 @database_option
 @json_option
 def migrate(*, url: str, as_object: bool) -> None:
-    """Bring a database's tables to the version that this release needs, in one transaction, and make them where there are none.
+    """Bring a database's tables to the version that this release needs, in one transaction, and create them if there are none.
 
     Every runner and client does the same when it starts; this does it before they do.
 
@@ -39,4 +39,4 @@ def migrate(*, url: str, as_object: bool) -> None:
     elif before == after:
         click.echo(f"{where}: its tables have version {after}, as this release needs")
     else:
-        click.echo(f"{where}: its tables are brought from version {before} to {after}")
+        click.echo(f"{where}: its tables were migrated from version {before} to {after}")

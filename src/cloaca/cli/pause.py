@@ -15,12 +15,12 @@ Example:
 """
 
 
-@click.command(short_help="Hold an execution until it is resumed.", epilog=_EXAMPLE)
+@click.command(short_help="Pause an execution until it is resumed.", epilog=_EXAMPLE)
 @execution_argument
 @database_option
 @json_option
 def pause(typed_id: str, *, url: str, as_object: bool) -> None:
-    """Hold an execution: what runs ends and is stored, and nothing new starts until it is resumed.
+    """Pause an execution: running tasks finish and are stored, and no others start until it is resumed.
 
     Exit codes: 0 done, 2 wrong usage, there is no such execution, or it cannot be paused.
     """

@@ -35,7 +35,7 @@ _VERBS = (
 )
 
 
-@click.command(short_help="See what a deploy would mean for live executions.", epilog=_EXAMPLE)
+@click.command(short_help="Show what a deploy would mean for unfinished executions.", epilog=_EXAMPLE)
 @targets_argument
 @database_option
 @click.option(
@@ -43,7 +43,7 @@ _VERBS = (
     type=click.Choice(["continue", "wait"]),
     default="continue",
     show_default=True,
-    help="As the workers will be started.",
+    help="The setting that the workers will have.",
 )
 @json_option
 @click.pass_context

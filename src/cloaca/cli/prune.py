@@ -27,16 +27,20 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 @click.command(short_help="Remove executions that ended long ago.", epilog=_EXAMPLE)
 @database_option
-@click.option("--older-than", "age", metavar="AGE", help="What ended so long ago: 30d, 12h, 90m, 2w.")
-@click.option("--keep", metavar="N", type=click.IntRange(0), help="What was started before the newest N.")
+@click.option(
+    "--older-than", "age", metavar="AGE", help="Remove what ended longer ago than this: 30d, 12h, 90m, 2w."
+)
+@click.option(
+    "--keep", metavar="N", type=click.IntRange(0), help="Remove what was started before the newest N."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
 @yes_option
 @json_option
 def prune(*, url: str, age: str | None, keep: int | None, dry_run: bool, yes: bool, as_object: bool) -> None:
-    """Remove executions that have ended, with all that is stored of them; what is open is never removed.
+    """Remove executions that have ended, with everything stored about them. Unfinished ones are never removed.
 
-    Of --older-than and --keep either is reason enough. It goes in small steps that runners do not notice; where Ctrl-C
-    breaks it off, what is removed stays so. On a terminal it asks before; elsewhere it takes --yes.
+    An execution is removed if --older-than or --keep says so. Removal takes small steps that do not disturb runners; after
+    Ctrl-C, what has been removed stays removed. On a terminal it asks first; otherwise --yes is required.
 
     Exit codes: 0 removed, 1 the answer was no, 2 wrong usage, 130 Ctrl-C.
     """

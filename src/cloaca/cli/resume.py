@@ -15,12 +15,12 @@ Example:
 """
 
 
-@click.command(short_help="Let a paused execution go on.", epilog=_EXAMPLE)
+@click.command(short_help="Continue a paused execution.", epilog=_EXAMPLE)
 @execution_argument
 @database_option
 @json_option
 def resume(typed_id: str, *, url: str, as_object: bool) -> None:
-    """Let a paused execution go on. One that is not paused stays as it is.
+    """Continue a paused execution. One that is not paused is left unchanged.
 
     Exit codes: 0 done, 2 wrong usage, there is no such execution, or it cannot be resumed.
     """

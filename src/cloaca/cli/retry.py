@@ -15,14 +15,14 @@ Example:
 """
 
 
-@click.command(short_help="Run again what failed of an execution.", epilog=_EXAMPLE)
+@click.command(short_help="Run the failed tasks of an execution again.", epilog=_EXAMPLE)
 @execution_argument
 @database_option
 @json_option
 def retry(typed_id: str, *, url: str, as_object: bool) -> None:
     """Open the next round of an execution that failed or was cancelled.
 
-    Tasks that failed, and those that were skipped because of them, run again; what completed stays.
+    Tasks that failed, and those that were skipped because of them, run again; completed tasks keep their results.
 
     Exit codes: 0 done, 2 wrong usage, there is no such execution, or it cannot be retried.
     """

@@ -72,15 +72,15 @@ class Order:
 @click.argument("workflow", required=False)
 @database_option
 @click.option("--context", metavar="JSON_OR_@FILE", help="The initial context, a JSON object.")
-@click.option("--resume", metavar="ID", help="Go on with this execution, or show its result.")
+@click.option("--resume", metavar="ID", help="Resume this execution, or show its result.")
 @click.option("--json", "as_object", is_flag=True, help="Print the result as one JSON object.")
 def run(
     target: str, workflow: str | None, url: str, context: str | None, resume: str | None, *, as_object: bool
 ) -> None:
     """Run a workflow of FILE_OR_MODULE to its end.
 
-    WORKFLOW may be left out where there is only one. Ctrl-C, or SIGTERM, hands the execution over to whoever comes next
-    and prints the command that goes on with it; a second one ends at once.
+    WORKFLOW may be omitted if there is only one. Ctrl-C, or SIGTERM, hands the execution over to the next runner and
+    prints the command that resumes it; a second one stops immediately.
 
     Exit codes: 0 completed, 1 ended otherwise, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
     """

@@ -9,9 +9,9 @@ from cloaca.cli.schedule_preview import preview
 from cloaca.cli.schedule_reading import history, list_schedules, show
 
 
-@click.group(short_help="See and change what fires by the clock.")
+@click.group(short_help="List and change schedules.")
 def schedule() -> None:
-    """See and change what fires by the clock."""
+    """List and change schedules."""
 
 
 for _command in (list_schedules, show, history, add, update, enable, disable, delete, preview):

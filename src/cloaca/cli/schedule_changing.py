@@ -60,7 +60,7 @@ def add(
 
     Runners in whose process the workflow is registered fire it.
 
-    Exit codes: 0 added, 2 wrong usage, or an expression, a zone or a name that cannot be.
+    Exit codes: 0 added, 2 wrong usage, or an invalid expression, zone or name.
     """
     params = {} if context is None else read_context(context)
     policy = catch_up or CatchUp.SKIP.value
@@ -82,7 +82,7 @@ def add(
 @schedule_argument
 @click.argument("expression")
 @database_option
-@click.option("--tz", "zone", metavar="ZONE", help="Whose clocks it follows; as before unless given.")
+@click.option("--tz", "zone", metavar="ZONE", help="The new time zone of the expression.")
 @catch_up_option
 @json_option
 def update(
@@ -130,7 +130,7 @@ def disable(typed_id: str, *, url: str, as_object: bool) -> None:
 @yes_option
 @json_option
 def delete(typed_id: str, *, url: str, yes: bool, as_object: bool) -> None:
-    """Remove a schedule; its history and its executions stay. On a terminal it asks before; elsewhere it takes --yes.
+    """Remove a schedule; its history and its executions stay. On a terminal it asks first; otherwise --yes is required.
 
     Exit codes: 0 removed, 1 the answer was no, 2 wrong usage, or there is no such schedule.
     """

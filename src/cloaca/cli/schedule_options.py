@@ -22,12 +22,12 @@ MOST = 10_000
 
 schedule_argument = click.argument("typed_id", metavar="ID", shell_complete=complete_schedules)
 zone_option = click.option(
-    "--tz", "zone", metavar="ZONE", default="UTC", show_default=True, help="Whose clocks it follows."
+    "--tz", "zone", metavar="ZONE", default="UTC", show_default=True, help="The time zone of the expression."
 )
 catch_up_option = click.option(
     "--catch-up",
     type=click.Choice([policy.value for policy in CatchUp]),
-    help="What becomes of runs that nobody was there for.",
+    help="What to do about missed runs.",
 )
 limit_option = click.option(
     "--limit",
@@ -38,7 +38,7 @@ limit_option = click.option(
     help="How many at most.",
 )
 offset_option = click.option(
-    "--offset", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="After so many."
+    "--offset", metavar="N", type=click.IntRange(0), default=0, show_default=True, help="How many to skip."
 )
 
 

@@ -45,7 +45,7 @@ class Change:
 @click.command(short_help="List the next runs of a cron expression.", epilog=_EXAMPLE)
 @click.argument("expression", metavar="EXPRESSION")
 @click.option(
-    "--tz", "zone", metavar="ZONE", default="UTC", show_default=True, help="Whose clocks it follows."
+    "--tz", "zone", metavar="ZONE", default="UTC", show_default=True, help="The time zone of the expression."
 )
 @click.option(
     "--count", metavar="N", type=click.IntRange(1, MOST), default=10, show_default=True, help="How many runs."
@@ -63,7 +63,7 @@ def preview(expression: str, zone: str, count: int, since: str | None, as_json: 
     Five fields, or six with seconds first; @daily and the like. Runs are marked that are not at the time the expression
     asks for, because the clocks skip it.
 
-    Exit codes: 0 listed, 2 an expression or a zone that cannot be.
+    Exit codes: 0 listed, 2 an invalid expression or zone.
     """
     cron = Cron(expression, zone)
     start = _start(cron, since)

@@ -74,7 +74,7 @@ def _row(one: dict[str, Any]) -> tuple[str, ...]:
 @database_option
 @json_option
 def show(typed_id: str, *, url: str, as_object: bool) -> None:
-    """Show a schedule: when it fires, with which context, and what becomes of runs that nobody was there for.
+    """Show a schedule: when it fires, with which context, and what happens to missed runs.
 
     Exit codes: 0 shown, 2 wrong usage, or there is no such schedule.
     """

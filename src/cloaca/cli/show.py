@@ -27,8 +27,8 @@ Example:
 def show(typed_id: str, *, url: str, with_values: bool, as_object: bool) -> None:
     """Show the execution that ID, or an ID beginning with it, stands for: its tasks, its errors, its context.
 
-    Of one that failed it shows what failed, where, and what to type next. With --json it is one object that holds all of
-    it.
+    If it has failed, this shows what failed, where, and what to type next. With --json it prints one object with
+    everything.
 
     Exit codes: 0 shown, 2 wrong usage, or there is no such execution.
     """

@@ -25,9 +25,9 @@ def _example(words: str) -> str:
     return f"\b\nExample:\n  cloaca trigger {words}\n"
 
 
-@click.group(short_help="See and switch what fires by polling.")
+@click.group(short_help="List and switch triggers.")
 def trigger() -> None:
-    """See and switch what fires by polling, or by the clock because code says so."""
+    """List and switch the triggers that code declares."""
 
 
 @trigger.command("list", short_help="List triggers.", epilog=_example("list --enabled"))

@@ -31,10 +31,10 @@ Example:
 @database_option
 @json_option
 def watch(typed_id: str, *, url: str, as_object: bool) -> None:
-    """Follow an execution to its end, whoever runs it; Ctrl-C ends the watching, and nothing else.
+    """Follow an execution to its end, whichever process runs it; Ctrl-C only stops watching.
 
-    On a terminal it is a table that redraws itself, elsewhere a line for each change. With --json those go to stderr, and
-    stdout has one object at the end.
+    On a terminal it draws a live table, elsewhere it prints a line for each change. With --json these go to stderr, and one
+    object to stdout at the end.
 
     Exit codes: 0 completed, 1 ended otherwise, 2 wrong usage, or there is no such execution, 130 Ctrl-C.
     """

@@ -43,7 +43,7 @@ Examples:
     "--drain-seconds",
     metavar="N",
     type=click.FloatRange(min=0, max=1e9),
-    help="How long bodies may go on after SIGTERM (30).",
+    help="How long bodies may continue after SIGTERM (30).",
 )
 @click.option(
     "--on-version-change",
@@ -54,20 +54,20 @@ Examples:
 @click.option(
     "--tracing",
     is_flag=True,
-    help="Make spans by the global tracer provider of OpenTelemetry, which a module sets.",
+    help="Create spans with the global OpenTelemetry tracer provider, which a module configures.",
 )
 def worker(
     targets: tuple[str, ...], url: str, metrics_port: int | None, metrics_address: str | None, **settings: Any
 ) -> None:
-    """Work on the executions of the workflows that each FILE_OR_MODULE registers, until SIGTERM or Ctrl-C.
+    """Run the executions of the workflows that each FILE_OR_MODULE registers, until SIGTERM or Ctrl-C.
 
-    It says in its log when it is ready. Asked to end it starts nothing more, lets bodies finish, and hands the rest to
-    other workers; a second signal ends it at once, which loses nothing either.
+    It logs when it is ready. After a signal it starts nothing more, lets running bodies finish, and hands the rest over to
+    other workers; a second signal stops it immediately, which loses no committed work.
 
-    Exit codes: 0 ended as asked, 1 the engine stopped on an error, 2 wrong usage or a database that cannot be used, 143 or
-    130 ended at once by a second SIGTERM or Ctrl-C.
+    Exit codes: 0 ended by a signal, 1 the engine stopped on an error, 2 wrong usage or a database that cannot be used, 143 or
+    130 stopped by a second SIGTERM or Ctrl-C.
     """
-    check_kept(url, why="nobody else could start anything in it: name a file or a server")
+    check_kept(url, why="no other process could start anything in it: name a file or a server")
     _log_to_stderr()
     asked = Asked()
     asked.listen()
@@ -105,12 +105,14 @@ def _work(runner: DefaultRunner, asked: Asked, *, drain_seconds: float) -> bool:
     """Wait until it is asked to end, and drain; false where the runner has ended before."""
     while not asked.wait(LOOK_SECONDS):
         if not runner.is_running:
-            logger.error("the runner has ended by itself, see above: this worker ends, start another one")
+            logger.error("the runner has stopped on its own, see above: this worker exits, start another one")
             return False
-    logger.info("%s: draining for at most %g s; a second signal ends at once", asked.by, drain_seconds)
+    logger.info(
+        "%s: draining for at most %g s; a second signal stops it immediately", asked.by, drain_seconds
+    )
     began = time.monotonic()
     runner.shutdown()
-    logger.info("drained in %.1f s: what was not finished is handed over", time.monotonic() - began)
+    logger.info("drained in %.1f s: unfinished executions were handed over", time.monotonic() - began)
     return True
 
 

@@ -35,7 +35,7 @@ Examples:
 _as_object = click.option("--json", "as_object", is_flag=True, help="Print JSON.")
 
 
-@click.group(short_help="See what a file or module registers.")
+@click.group(short_help="Show what a file or module registers.")
 def workflows() -> None:
     """See what a file or module registers, without running it."""
 
@@ -60,7 +60,7 @@ def list_workflows(target: str, *, as_object: bool) -> None:
 def show(target: str, workflow: str | None, *, as_object: bool) -> None:
     """Show a workflow of FILE_OR_MODULE: its version, its inputs, and its tasks in the order in which they can run.
 
-    WORKFLOW may be left out where there is only one. Tasks of one level can run at once.
+    WORKFLOW may be omitted if there is only one. Tasks of one level can run at once.
 
     Exit codes: 0 shown, 2 wrong usage.
     """

@@ -24,6 +24,7 @@ from cloaca.model.execution import ExecutionState
 from cloaca.model.liveness import SECONDS_BETWEEN_PROOFS
 from cloaca.model.restore import restore
 from cloaca.model.rows import StoredAttempt
+from cloaca.model.shown import times_text
 from cloaca.model.states import TaskStatus
 from cloaca.model.values import encode
 from cloaca.model.view import View
@@ -335,7 +336,7 @@ def _texts(stored: str) -> dict[str, str]:
 
 def _crash_failure(suspect: StoredAttempt) -> Failure:
     message = (
-        f"its process died each of the {suspect.charges} times the task was running alone: run the body in a process "
-        "of its own, or find out how it crashes the interpreter"
+        f"its process died {times_text(suspect.charges)} while the task was running alone: run the body in a "
+        "separate process, or find out why it crashes the interpreter"
     )
     return Failure("CrashLimitError", message, "")

@@ -12,6 +12,7 @@ from cloaca.executors.handle import TaskHandle
 from cloaca.executors.job import Job
 from cloaca.model.context import Context
 from cloaca.model.delta import Delta
+from cloaca.model.shown import kind_of
 
 Encoders = Mapping[type, Any]
 
@@ -58,6 +59,4 @@ def _refused(task_id: str, returned: Any) -> TaskExecutionError:
         advice = "declare the body with async def, so that it is awaited"
     else:
         advice = "return the context, a dict to merge into it, or nothing"
-    return TaskExecutionError(
-        f"task {task_id!r} returned a {type(returned).__name__}: {advice}", task_id=task_id
-    )
+    return TaskExecutionError(f"task {task_id!r} returned {kind_of(returned)}: {advice}", task_id=task_id)

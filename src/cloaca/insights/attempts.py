@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from cloaca.insights.entries import Entry, HistoryKind
 from cloaca.insights.ordering import in_order
 from cloaca.insights.reading import Stored
-from cloaca.insights.records import ConflictRecord, moment, time_text, times_text
+from cloaca.insights.records import ConflictRecord, moment, time_text
 from cloaca.model.events import Failure
 from cloaca.model.graph import Graph
 from cloaca.model.rows import StoredAttempt
+from cloaca.model.shown import times_text
 from cloaca.model.states import EventKind, TaskStatus
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from cloaca.authoring.names import listed
 from cloaca.insights.code import CodeOf, LimitOf, wanted
 from cloaca.insights.reading import Stored, tasks_of
 from cloaca.insights.reasons import Explanation, Reason, ReasonKind
-from cloaca.insights.records import TaskRecord, time_text, times_text
+from cloaca.insights.records import TaskRecord, time_text
 from cloaca.insights.runners import RunnerRecord
 from cloaca.insights.tasks import SETTLED
 from cloaca.model.events import Failure
 from cloaca.model.rounds import nearest_open
 from cloaca.model.rows import StoredAttempt
+from cloaca.model.shown import times_text
 from cloaca.model.states import EventKind, Status, TaskStatus
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from cloaca.insights.records import times_text
 from cloaca.insights.runners import SILENT_SECONDS
+from cloaca.model.shown import times_text
 from cloaca.store.inspection import Damage, Holder, StartedRow, SuspectedRow, WaitingRow
 from cloaca.store.rows import RunnerRow
 

@@ -162,11 +162,6 @@ def moment_of(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def times_text(number: int) -> str:
-    """How often something happened, as shown in sentences."""
-    return "once" if number == 1 else f"{number} times"
-
-
 def time_text(seconds: float) -> str:
     """Stored seconds as shown in sentences."""
     return f"{moment_of(seconds):%Y-%m-%d %H:%M:%S} UTC"

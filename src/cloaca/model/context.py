@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloaca.errors import ContextError, UnstorableValueError
 from cloaca.model.delta import EMPTY, REMOVE, Delta, Operation, Set, arranged, difference
-from cloaca.model.shown import shown
+from cloaca.model.shown import kind_of, shown
 from cloaca.model.values import SCALARS, Encoders, decode, encode, joined, stored_form
 from cloaca.model.view import View
 
@@ -44,7 +44,7 @@ class Context:
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
         if data is not None and not isinstance(data, Mapping):
-            raise TypeError(f"a context is made from a dict, not from a {type(data).__name__}")
+            raise TypeError(f"a context is made from a dict, not from {kind_of(data)}")
         texts = {_checked(key): encode(value, key) for key, value in (data or {}).items()}
         self._begin(View.initial(texts), None)
 
@@ -156,7 +156,7 @@ class Context:
             TypeError: ``data`` is not a dict; or as for ``set``, in which case the keys before the refused one are set.
         """
         if not isinstance(data, Mapping):
-            raise TypeError(f"a context is updated from a dict, not from a {type(data).__name__}")
+            raise TypeError(f"a context is updated from a dict, not from {kind_of(data)}")
         for key, value in data.items():
             self.set(key, value)
 

@@ -196,7 +196,9 @@ def fields_of(expression: str) -> str:
     except (CronSimError, ValueError) as error:
         raise ScheduleError(f"{_invalid(expression)} {_reason(error, fields.split())}") from error
     except (StopIteration, OverflowError):
-        raise ScheduleError(f"{_invalid(expression)} no day ever matches it: give one that comes") from None
+        raise ScheduleError(
+            f"{_invalid(expression)} no day ever matches it: choose a date that exists"
+        ) from None
     return fields
 
 
@@ -207,15 +209,15 @@ def _invalid(expression: object) -> str:
 def _why_not_fields(fields: str) -> str:
     if fields.strip().startswith("@"):
         return f"there are {', '.join(ALIASES)}"
-    return f"it has {len(fields.split())} fields, and 5 or 6 are needed: {_FIELDS}"
+    return f"it has {len(fields.split())} fields, but needs 5 or 6: {_FIELDS}"
 
 
 def _reason(error: Exception, fields: list[str]) -> str:
     name = str(error).removeprefix("Bad ")
     if name not in _RANGES:
-        return f"it cannot be: {_FIELDS}"
+        return f"it is invalid: {_FIELDS}"
     field = fields[list(_RANGES).index(name) - (len(_RANGES) - len(fields))]
-    return f"its {name} {shown(field)} cannot be: it is of {_RANGES[name]}; ranges rise, steps are from 1"
+    return f"its {name} field {shown(field)} is invalid: it takes {_RANGES[name]}; ranges must ascend, and steps must be at least 1"
 
 
 @lru_cache(maxsize=1024)

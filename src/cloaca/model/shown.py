@@ -18,6 +18,17 @@ def shown(value: object, *, most: int = 60) -> str:
     return text if len(text) <= 2 * most else f"{text[:most]}..."
 
 
+def kind_of(value: object) -> str:
+    """The type of a value with its article, such as ``an int``."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
+def times_text(number: int) -> str:
+    """How often something happened, as shown in sentences."""
+    return "once" if number == 1 else f"{number} times"
+
+
 def _cut(value: str | bytes, most: int) -> str:
     if len(value) <= most:
         return repr(value)

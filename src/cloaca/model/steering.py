@@ -59,7 +59,7 @@ def cancel(standing: Standing, now: float) -> Change | None:
     if standing.status == Status.CANCELLED:
         return None
     if standing.finished_at is not None:
-        raise _refusal(standing, "cancelled", "it has ended, there is nothing left to cancel")
+        raise _refusal(standing, "cancelled", "it has already ended")
     changed = _next(
         standing, status=Status.CANCELLED.value, owner=None, finished_at=now, error="it was cancelled"
     )
@@ -71,7 +71,7 @@ def pause(standing: Standing, now: float) -> Change | None:  # noqa: ARG001 - as
     if standing.status == Status.PAUSED:
         return None
     if standing.finished_at is not None:
-        raise _refusal(standing, "paused", "it has ended, there is nothing left to hold")
+        raise _refusal(standing, "paused", "it has already ended")
     return Change(_next(standing, status=Status.PAUSED.value), EventKind.PAUSED, {})
 
 
@@ -128,7 +128,7 @@ def _from(standing: Standing, now: float) -> float | None:
 def _to_run_again(standing: Standing) -> str:
     if standing.status == Status.COMPLETED:
         return "it has ended: fork it to run some of its tasks again in a new one"
-    return "it has ended: retry it to run what failed again"
+    return "it has ended: retry it to run the failed tasks again"
 
 
 def _refusal(standing: Standing, done: str, advice: str) -> ExecutionStateError:

@@ -15,7 +15,7 @@ from operator import is_
 from typing import Any
 
 from cloaca.errors import UnstorableValueError
-from cloaca.model.shown import shown
+from cloaca.model.shown import kind_of, shown
 
 Encoders = Mapping[type, Callable[[Any], Any]]
 """Type to the function that converts a value of that type into something storable."""
@@ -201,7 +201,7 @@ class _Conversion:
 
     def _container(self, value: Any, kind: type, path: _Path) -> Any:
         if id(value) in self._inside:
-            raise _refused(path, value, f"{_a(value)} contains itself: store what it holds only once")
+            raise _refused(path, value, f"{kind_of(value)} contains itself: store what it holds only once")
         if len(path) > MAX_DEPTH:
             message = f"nested deeper than {MAX_DEPTH} levels: store it flat, or as one str"
             raise _refused(path, value, message)
@@ -227,7 +227,7 @@ def _str_keyed(value: dict[Any, Any], path: _Path) -> dict[str, Any]:
     for key in value:
         if not issubclass(type(key), str):
             raise _refused(
-                path, key, f"its key {shown(key)} is {_a(key)}, JSON has only str keys: convert it"
+                path, key, f"its key {shown(key)} is {kind_of(key)}, JSON has only str keys: convert it"
             )
     return value
 
@@ -251,7 +251,7 @@ def _check_digits(value: int, path: _Path) -> None:
 def _needs_encoder(value: object) -> str:
     name = type(value).__name__
     return (
-        f"{_a(value)} cannot be stored as JSON: convert it, or name its type in "
+        f"{kind_of(value)} cannot be stored as JSON: convert it, or name its type in "
         f"DefaultRunnerConfig(encoders={{{name}: ...}})"
     )
 
@@ -260,8 +260,3 @@ def _refused(path: _Path, value: object, message: str) -> UnstorableValueError:
     steps = "".join(f"[{shown(step)}]" for step in path[1:20]) + ("[...]" if len(path) > 20 else "")
     name = type(value).__name__
     return UnstorableValueError(f"context key {shown(path[0])}{steps}: {message}", path=path, type_name=name)
-
-
-def _a(value: object) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

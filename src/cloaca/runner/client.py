@@ -60,7 +60,7 @@ class Client(Executions, Schedules):
         store = store_of(database_url, schema=schema)
         if not store.is_shared:
             raise ConfigurationError(
-                f"{store.location} is seen by nobody but this client, and nothing that it starts would ever run: "
+                f"{store.location} is visible only to this client, and nothing it starts would ever run: "
                 "give the URL of a file or of a PostgreSQL database that a runner works on"
             )
         self._completions = Completions()
@@ -180,7 +180,7 @@ class Client(Executions, Schedules):
         super()._before_use()
         with self._lock:
             if self._closed:
-                raise RunnerError("the client was closed: make another one")
+                raise RunnerError("the client was closed: create another one")
             if not self._prepared:
                 self._store.prepare()
                 self._prepared = True

@@ -282,8 +282,8 @@ def _checked_name(typed: str, value: Any) -> str:
 def _check_lease(heartbeat: float, lease: float) -> None:
     if lease <= heartbeat:
         raise ConfigurationError(
-            f"lease_seconds={lease!r} must be more than heartbeat_seconds={heartbeat!r}, or others take over from a "
-            f"runner that lives: give both at once, a lease of several heartbeats, such as {6 * heartbeat:g}"
+            f"lease_seconds={lease!r} must be more than heartbeat_seconds={heartbeat!r}, or other runners take over "
+            f"from a live one: set both, with a lease of several heartbeats, such as {6 * heartbeat:g}"
         )
 
 

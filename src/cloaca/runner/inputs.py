@@ -12,6 +12,7 @@ from cloaca.clock import new_id
 from cloaca.engine.events import NewExecution
 from cloaca.errors import IdempotencyError
 from cloaca.model.context import Context
+from cloaca.model.shown import kind_of
 from cloaca.model.values import encode, joined
 from cloaca.store.rows import Existing
 
@@ -78,7 +79,7 @@ def many(contexts: Iterable[Input]) -> Iterable[Input]:
     """
     if isinstance(contexts, Context | Mapping | str) or not isinstance(contexts, Iterable):
         raise TypeError(
-            f"start_many takes a list of contexts, not a {type(contexts).__name__}: for one execution write [context]"
+            f"start_many takes a list of contexts, not {kind_of(contexts)}: for one execution write [context]"
         )
     return contexts
 
@@ -107,7 +108,7 @@ def texts_of(context: Input, encoders: Any) -> dict[str, str]:
     if isinstance(context, Context):
         return context.texts()
     if not isinstance(context, Mapping):
-        raise TypeError(f"a context is a Context, a mapping or None, not a {type(context).__name__}")
+        raise TypeError(f"a context is a Context, a mapping or None, not {kind_of(context)}")
     for key in context:
         if not is_str(key):
             raise TypeError(f"context keys are str: {shown(key)} is of type {type(key).__name__}, convert it")

@@ -29,6 +29,7 @@ from cloaca.errors import (
 )
 from cloaca.executors.current import current_attempt
 from cloaca.executors.threads import ThreadExecutor
+from cloaca.model.shown import kind_of
 from cloaca.runner import logs
 from cloaca.runner.config import ALIASES, SETTINGS, DefaultRunnerConfig, checked_timeout
 from cloaca.runner.schedules import Schedules
@@ -95,7 +96,7 @@ class DefaultRunner(Starting, Schedules):
     ) -> None:
         if config is not None and not isinstance(config, DefaultRunnerConfig):
             raise ConfigurationError(
-                f"config is a {type(config).__name__}, not a DefaultRunnerConfig: "
+                f"config is {kind_of(config)}, not a DefaultRunnerConfig: "
                 "write DefaultRunnerConfig(max_concurrent_tasks=8) or leave it out"
             )
         self._config = config or DefaultRunnerConfig()
@@ -259,7 +260,7 @@ class DefaultRunner(Starting, Schedules):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise RunnerError("the runner was shut down: make another one")
+            raise RunnerError("the runner was shut down: create another one")
 
     # -- ending ----------------------------------------------------------------------------------------------------
 

@@ -263,7 +263,7 @@ def _check_task(graph: Graph, task: object) -> None:
     if not is_str(task) or task not in graph.index:
         hint = nearest(task, graph.ids) if is_str(task) else ""
         raise TaskNotFoundError(
-            f"from_task={shown(task)} is not a task of workflow {graph.name!r}: {hint or f'it has {listed(graph.ids)}'}"
+            f"task {shown(task)} is not in workflow {graph.name!r}: {hint or f'it has {listed(graph.ids)}'}"
         )
 
 

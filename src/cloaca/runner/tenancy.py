@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cloaca.errors import ConfigurationError, InvalidDatabaseUrl, SchemaError
+from cloaca.model.shown import kind_of
 from cloaca.store.postgres.names import check_name
 from cloaca.store.postgres.url import PostgresUrl
 from cloaca.store.url import parse_database_url
@@ -101,7 +102,7 @@ class DatabaseAdmin:
         """
         if not isinstance(config, TenantConfig):
             raise TypeError(
-                f"create_tenant takes a TenantConfig, not a {type(config).__name__}: write "
+                f"create_tenant takes a TenantConfig, not {kind_of(config)}: write "
                 "TenantConfig(schema_name, username)"
             )
         schema = check_name(config.schema_name, what="Schema")
@@ -164,9 +165,7 @@ def _generated_password() -> str:
 def _checked_password(password: object) -> str:
     """The password, if the server would keep every character of it. It is never shown, not even in part."""
     if not isinstance(password, str):
-        raise SchemaError(
-            f"the password is a {type(password).__name__}: give a text, or none to have one generated"
-        )
+        raise SchemaError(f"the password is {kind_of(password)}: give a text, or none to have one generated")
     if "\0" in password or any("\ud800" <= character <= "\udfff" for character in password):
         raise SchemaError(
             "the password contains a NUL or a lone surrogate, which PostgreSQL does not accept: choose another one"

@@ -51,7 +51,7 @@ def checked_schedule(given: Any) -> CronSchedule:
     """
     if not isinstance(given, CronSchedule):
         raise ScheduleError(
-            f"{shown(given)} is no CronSchedule: write CronSchedule('report', '0 9 * * *', 'Europe/Berlin')"
+            f"{shown(given)} is not a CronSchedule: write CronSchedule('report', '0 9 * * *', 'Europe/Berlin')"
         )
     if type(given.enabled) is not bool:
         raise ScheduleError(f"enabled={shown(given.enabled)} must be True or False")
@@ -72,7 +72,7 @@ def checked_policy(given: Any) -> CatchUp:
     name = str.__str__(given).strip().lower().replace("_", "-") if is_str(given) else ""
     if name not in _POLICIES:
         hint = nearest(name, _POLICIES) or f"there are {', '.join(CatchUp)}"
-        raise ScheduleError(f"catchup_policy={shown(given)} is none: {hint}")
+        raise ScheduleError(f"catchup_policy={shown(given)} is not a catch-up policy: {hint}")
     return _POLICIES[name]
 
 

@@ -71,7 +71,7 @@ def parse_database_url(url: str, *, schema: str | None = None) -> DatabaseUrl:
     if separator and scheme in ("postgresql", "postgres"):
         return parse_postgres_url(url, schema=schema)
     if scheme != "sqlite" or not separator:
-        raise InvalidDatabaseUrl(f"{_shown(url)} is not a database URL this release knows: {_meant(url)}")
+        raise InvalidDatabaseUrl(f"{_shown(url)} is not a database URL that cloaca supports: {_meant(url)}")
     location, _, query = rest.partition("?")
     options = _options(query)
     if location in (":memory:", "/:memory:") or options.get("mode") == "memory":

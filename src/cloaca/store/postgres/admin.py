@@ -156,8 +156,8 @@ def _check_tenant(named: _Named, schema: str, username: str) -> int:
     found = named.ask("find_tenant", schema, username)
     if not found:
         raise SchemaError(
-            f"there is no tenant {username!r} with schema {schema!r}: no schema of this name belongs to a role of this name "
-            "without further attributes"
+            f"there is no tenant {username!r} with schema {schema!r}: this role does not exist, does not own the "
+            "schema, or has additional attributes"
         )
     role = int(found[0][0])
     belongings = [str(row[0]) for row in named.ask("list_belongings", role, schema, schema)]

@@ -248,7 +248,7 @@ def migrate(db: Connection, url: PostgresUrl) -> None:
         raise MigrationError(explained(error, url), target_version=target) from error
     if version > target:
         raise MigrationError(
-            f"the tables of {url.text} have version {version}, this release knows {target}: upgrade pycloaca",
+            f"the tables of {url.text} have version {version}, but this release knows only {target}: upgrade pycloaca",
             target_version=target,
         )
 

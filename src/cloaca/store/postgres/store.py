@@ -15,6 +15,7 @@ import psycopg
 
 from cloaca.errors import DatabaseError
 from cloaca.model.rows import StoredAttempt
+from cloaca.model.shown import kind_of
 from cloaca.store.postgres import connection as driver
 from cloaca.store.postgres.arrays import columns
 from cloaca.store.postgres.connection import (
@@ -282,7 +283,7 @@ class PostgresStore(PostgresReader):
             return self._ask(lambda db: self._starts.start_or_find(db, row))
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(
-                f"connection is a {type(connection).__name__}: pass the psycopg.Connection whose transaction the start "
+                f"connection is {kind_of(connection)}: pass the psycopg.Connection whose transaction the start "
                 "belongs to"
             )
         try:

@@ -89,7 +89,7 @@ def migrate(db: sqlite3.Connection, url: SqliteUrl) -> None:
         raise MigrationError(explained(error, url), target_version=target) from error
     if version > target:
         raise MigrationError(
-            f"the tables of {url.text} have version {version}, this release knows {target}: upgrade pycloaca",
+            f"the tables of {url.text} have version {version}, but this release knows only {target}: upgrade pycloaca",
             target_version=target,
         )
 
@@ -146,7 +146,7 @@ def locked(url: SqliteUrl) -> str:
     """The message for a lock that another process did not release."""
     return (
         f"{url.path or 'the database in memory'} was locked by another process for {url.busy_timeout_seconds:g} s: end "
-        "that process's transaction (a stopped process goes on holding it), or wait longer with ?timeout=SECONDS"
+        "that process's transaction (a stopped process still holds it), or wait longer with ?timeout=SECONDS"
     )
 
 

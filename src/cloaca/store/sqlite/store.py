@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cloaca.errors import DatabaseError
 from cloaca.model.rows import StoredAttempt
+from cloaca.model.shown import kind_of
 from cloaca.model.states import Status
 from cloaca.store.queries import Queries
 from cloaca.store.rows import (
@@ -275,7 +276,7 @@ class SqliteStore(Queries):
                 return self._entered(own, row)
         if not isinstance(connection, sqlite3.Connection):
             raise TypeError(
-                f"connection is a {type(connection).__name__}: pass the sqlite3.Connection whose transaction the start "
+                f"connection is {kind_of(connection)}: pass the sqlite3.Connection whose transaction the start "
                 "belongs to"
             )
         self._check_same_file(connection)
