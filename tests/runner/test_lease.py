@@ -53,14 +53,14 @@ def test_a_lease_that_is_no_longer_than_a_heartbeat_is_refused_with_both(given, 
         DefaultRunnerConfig(**given)
     heartbeat = given.get("heartbeat_seconds", 10)
     assert str(refused.value).endswith(
-        f"give both at once, a lease of several heartbeats, such as {6 * heartbeat:g}"
+        f"set both, with a lease of several heartbeats, such as {6 * heartbeat:g}"
     )
 
 
 def test_a_setter_refuses_what_the_constructor_does_and_changes_nothing():
     config = DefaultRunnerConfig(heartbeat_seconds=1, lease_seconds=4)
     for name, value in (("heartbeat_seconds", 4), ("lease_seconds", 0.5)):
-        with pytest.raises(cloaca.ConfigurationError, match="give both at once"):
+        with pytest.raises(cloaca.ConfigurationError, match="set both, with a lease"):
             setattr(config, name, value)
     assert (config.heartbeat_seconds, config.lease_seconds) == (1, 4)
     config.lease_seconds = 8

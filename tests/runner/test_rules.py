@@ -224,7 +224,7 @@ def test_an_execution_does_not_resume_under_other_rules(make_runner):
     after = declare(cloaca.task_success("a"))
     assert before.graph.structure != after.graph.structure
     record = make_runner().get_execution(handle.execution_id)
-    assert "other tasks, dependencies or rules" in record.waiting_for
+    assert "different tasks, dependencies or rules" in record.waiting_for
 
 
 async def later(context):
