@@ -126,7 +126,7 @@ def test_a_file_of_a_newer_release_is_refused_and_left_as_it_is(filled):
     db.close()
     content = filled.read_bytes()
     with pytest.raises(
-        cloaca.MigrationError, match=r"have version 99, this release knows \d+: upgrade"
+        cloaca.MigrationError, match=r"have version 99, but this release knows only \d+: upgrade"
     ) as refused:
         cloaca.DefaultRunner("sqlite:///app.db")
     assert refused.value.target_version < 99
