@@ -9,6 +9,7 @@ from cloaca.authoring.registry import register_workflow_constructor
 from cloaca.authoring.workflow import Workflow
 from cloaca.errors import (
     CloacaException,
+    CommitUnknownError,
     ConfigurationError,
     ConnectionError,
     ContextError,
@@ -23,7 +24,6 @@ from cloaca.errors import (
     RunnerError,
     ScheduleError,
     SchemaError,
-    StartUnknownError,
     TaskError,
     TaskExecutionError,
     TaskInterrupted,
@@ -79,6 +79,7 @@ __all__ = [
     "BackoffStrategy",
     "Client",
     "CloacaException",
+    "CommitUnknownError",
     "ConfigurationError",
     "ConflictRecord",
     "ConnectionError",
@@ -117,7 +118,6 @@ __all__ = [
     "RunnerRecord",
     "ScheduleError",
     "SchemaError",
-    "StartUnknownError",
     "Status",
     "TaskError",
     "TaskExecutionError",

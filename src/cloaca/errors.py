@@ -25,7 +25,7 @@ CloacaException
     ├── ConnectionError           (builtins.ConnectionError)
     ├── MigrationError
     ├── SchemaError               (ValueError)
-    └── StartUnknownError         (TimeoutError)
+    └── CommitUnknownError        (TimeoutError)
 
 TaskInterrupted                   (BaseException: ``except Exception`` in a body does not catch it)
 ├── LeaseLost
@@ -41,6 +41,7 @@ from typing import Any
 
 __all__ = [
     "CloacaException",
+    "CommitUnknownError",
     "ConfigurationError",
     "ConnectionError",
     "ContextError",
@@ -55,7 +56,6 @@ __all__ = [
     "RunnerError",
     "ScheduleError",
     "SchemaError",
-    "StartUnknownError",
     "TaskError",
     "TaskExecutionError",
     "TaskInterrupted",
@@ -241,10 +241,11 @@ class SchemaError(DatabaseError, ValueError):
     """A schema, or the tenant it belongs to, is not valid or cannot be set up. The message never contains a password."""
 
 
-class StartUnknownError(DatabaseError, TimeoutError):
-    """The database was lost while an execution was being started, and has not said since whether it was.
+class CommitUnknownError(DatabaseError, TimeoutError):
+    """The database was lost during a commit, and it is not known whether the commit happened.
 
-    It may have been started, or still be once the database is back. Starting it again is safe under an idempotency key.
+    A start may have been stored: to start it again is safe under an idempotency key. A verb, such as ``pause`` or
+    ``retry``, may have been carried out: look at the execution before you repeat it.
     """
 
 

@@ -90,6 +90,8 @@ def refused(error: cloaca.CloacaException) -> str:
             return f"refused: {error.status}"
         case cloaca.ExecutionNotFoundError():
             return "gone"
+        case cloaca.CommitUnknownError():
+            return ""
         case cloaca.DatabaseError():
             logging.getLogger("chaos").info("not stored", exc_info=error)
             return "not stored"

@@ -3,7 +3,7 @@
 import pytest
 
 from cloaca.engine.events import Stop
-from cloaca.errors import DatabaseError, RunnerError, StartUnknownError
+from cloaca.errors import CommitUnknownError, DatabaseError, RunnerError
 from cloaca.model.events import Failure
 from cloaca.store.rows import Existing
 from tests.engine.bench import chain, workflow
@@ -74,7 +74,7 @@ def test_nobody_waits_for_ever_for_a_start_in_doubt_and_it_still_happens_once(be
     bench.fail("lost_undone")
     hand.turn()
     assert bench.clock.monotonic() - began == pytest.approx(30, abs=2)
-    assert [type(answer) for answer in answers + told] == [StartUnknownError] * 2
+    assert [type(answer) for answer in answers + told] == [CommitUnknownError] * 2
     assert "may have been started" in str(answers[0])
     hand.run()
     assert bench.execution(executions[0]).status == "Completed"

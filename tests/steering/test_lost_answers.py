@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 import cloaca
-from cloaca.store.postgres import steering
+from cloaca.store.postgres import reader, steering
 from tests.steering.test_rounds import Code, run
 from tests.world import SOON
 
@@ -55,6 +55,18 @@ def test_a_fork_starts_one_execution(runner, failed, lost):
 def test_a_delete_has_deleted(runner, failed, lost):
     failed.delete()
     assert runner.list_executions() == []
+
+
+@pytest.mark.parametrize("verb", [cloaca.ExecutionHandle.retry, cloaca.ExecutionHandle.delete])
+def test_a_verb_says_that_it_may_have_happened_where_the_database_stays_away(failed, lost, monkeypatch, verb):
+    def refuse(url):
+        raise cloaca.ConnectionError("the server is away", database_url="postgresql://")
+
+    monkeypatch.setattr(reader.driver, "connect", refuse)
+    with pytest.raises(
+        cloaca.CommitUnknownError, match="may have happened or not: the server is away; look at"
+    ):
+        verb(failed)
 
 
 def test_a_verb_that_nobody_can_be_told_of_is_done_all_the_same(runner, failed, monkeypatch, caplog):

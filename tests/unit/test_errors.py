@@ -35,7 +35,7 @@ BASES = {
     "ConnectionError": ("DatabaseError", builtins.ConnectionError),
     "MigrationError": ("DatabaseError",),
     "SchemaError": ("DatabaseError", ValueError),
-    "StartUnknownError": ("DatabaseError", TimeoutError),
+    "CommitUnknownError": ("DatabaseError", TimeoutError),
     "ScheduleError": ("CloacaException", ValueError),
     "ExecutionStateError": ("WorkflowError", ValueError),
     "TaskInterrupted": (BaseException,),

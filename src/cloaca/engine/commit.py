@@ -16,7 +16,7 @@ from cloaca.engine.rollback import roll_back
 from cloaca.engine.steering import Steering
 from cloaca.engine.suspects import Suspects
 from cloaca.engine.turn import Turn
-from cloaca.errors import DatabaseError, RunnerError, StartUnknownError
+from cloaca.errors import CommitUnknownError, DatabaseError, RunnerError
 from cloaca.model.events import Failure
 from cloaca.model.states import TaskStatus
 from cloaca.store.rows import Batch, Existing
@@ -165,7 +165,7 @@ class Committer:
         """Answer all who wait for a start once they have waited long enough. The turn itself goes on being retried."""
         if self._core.clock.monotonic() < self._patient_until:
             return
-        unknown = StartUnknownError(
+        unknown = CommitUnknownError(
             f"the database was lost during the start, {PATIENCE_SECONDS} s ago: the execution may have been started, or "
             "may be once the database is back; with an idempotency key it is safe to start it again"
         )

@@ -62,7 +62,7 @@ class Starting(Executions):
             RunnerError: Called on an event loop (use ``execute_async``), on the engine's own thread, in a forked
                 child, or after ``shutdown``.
             DatabaseError: The start could not be stored.
-            StartUnknownError: The database was lost while it was being stored, and did not return for 30 s.
+            CommitUnknownError: The database was lost while it was being stored, and did not return for 30 s.
         """
         check_no_callback("execute")
         self._check_thread("execute", "await execute_async(...)")
@@ -127,7 +127,7 @@ class Starting(Executions):
             TypeError: A value in the context cannot be stored, or the connection belongs to another driver.
             RunnerError: As for ``execute``, or the database is in memory, where no other connection can reach it.
             DatabaseError: The start could not be stored, or the connection is to a different file.
-            StartUnknownError: The database was lost while it was being stored, and did not return for 30 s.
+            CommitUnknownError: The database was lost while it was being stored, and did not return for 30 s.
             WorkflowNotFoundError, WorkflowValidationError: As for ``execute``.
         """
         if workflow is _NOTHING:

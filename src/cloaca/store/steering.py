@@ -68,7 +68,8 @@ class Moved(Exception):  # noqa: N818 - the transaction is tried again
 class SteeringTable(ABC):
     """Steering the executions of one database.
 
-    Any thread may call any method. Each raises ``DatabaseError``, in which case nothing was written.
+    Any thread may call any method. Each raises ``DatabaseError``, in which case nothing was written, unless it is a
+    ``CommitUnknownError``.
     """
 
     def apply(self, execution: str, verb: Verb, now: float) -> tuple[Standing, Change | None] | None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from cloaca.errors import DatabaseError
+from cloaca.errors import CommitUnknownError, DatabaseError
 from cloaca.model.steering import Standing
 from cloaca.store.postgres.connection import Connection, in_transaction, qualified
 from cloaca.store.statements import load_statements
@@ -41,16 +41,28 @@ class PostgresSteering(SteeringTable):
         return standing
 
     def _in_transaction(self, work: Callable[[Run], T], *, is_lazy: bool = False) -> T:
+        is_sent = False
+
         def begun(db: Connection) -> T:
+            nonlocal is_sent
             if is_lazy:
                 db.execute("set local synchronous_commit = off")
-            return work(self._run_on(db))
+            done = work(self._run_on(db))
+            is_sent = True
+            return done
 
         for _ in range(TRIES):
             try:
                 done: T = self._ask(lambda db: in_transaction(db, begun))
             except Moved:
                 continue
+            except DatabaseError as error:
+                if is_sent:
+                    raise CommitUnknownError(
+                        f"the database was lost during the commit, so the change may have happened or not: {error}; look at "
+                        "the execution before you repeat it"
+                    ) from error
+                raise
             return done
         raise DatabaseError("the execution changed owners at every attempt to steer it: try again")
 
