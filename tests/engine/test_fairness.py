@@ -108,3 +108,17 @@ def test_an_execution_of_which_something_runs_is_kept(bench):
     alone.end(body)
     alone.run()
     assert [bench.execution(id).status for id in wide[:3]] == ["Completed"] * 3
+
+
+def test_nothing_is_given_back_once_the_other_runner_is_gone(bench):
+    alone = bench.hand(slots=1)
+    started = [alone.start(chain("a")) for _ in range(8)]
+    alone.begin()
+    other = bench.hand()
+    bench.clock.move(2)
+    alone.engine.turn([])
+    alone.core.crowded = False
+    bench.crash(other)
+    for _ in range(20):
+        alone.turn()
+    assert list(alone.core.live) == started

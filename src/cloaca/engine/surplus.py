@@ -21,19 +21,25 @@ class Surplus:
         self._core = core
         self._ownership = ownership
         self._was_crowded = False
+        self._to_give = 0
+        """How many at most: what is claimed from then on is not given back again."""
 
     def patrol(self) -> None:
         """Find out whether another runner has joined."""
         if self._core.crowded and not self._was_crowded:
+            self._to_give = len(self._core.live)
             self._core.inbox.put(AfterTurn(self._give_back_some))
         self._was_crowded = self._core.crowded
 
     def _give_back_some(self) -> None:
-        """Give back some of the executions of which nothing runs, the last to have their turn first."""
+        """Give back executions of which nothing runs, last in the queue first."""
+        if not self._core.crowded:
+            return
         keep = self._core.settings.held_per_slot
-        surplus = self._core.executors.take_surplus(keep, limit=GIVEN_AT_ONCE)
+        surplus = self._core.executors.take_surplus(keep, limit=min(self._to_give, GIVEN_AT_ONCE))
         given = [execution for execution, jobs in surplus.items() if self._give_back(execution, jobs)]
-        if given:
+        self._to_give -= len(given)
+        if given and self._to_give:
             self._core.inbox.put(AfterTurn(self._give_back_some))
 
     def _give_back(self, execution: str, jobs: list[Job]) -> bool:
