@@ -69,7 +69,7 @@ class SteeringTable(ABC):
     """Steering the executions of one database.
 
     Any thread may call any method. Each raises ``DatabaseError``, in which case nothing was written, unless it is a
-    ``CommitUnknownError``.
+    ``CommitUnknownError``, or an I/O error at the commit on SQLite.
     """
 
     def apply(self, execution: str, verb: Verb, now: float) -> tuple[Standing, Change | None] | None:
